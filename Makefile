@@ -1,0 +1,57 @@
+# make run: start Frontdesk. make test: every test. make check: everything that needs no running.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PINS := deploy/constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
+CODE := bot inference moderation worker tests benchmarks
+
+.PHONY: setup run test check bench format widget clean
+
+run: $(VENV)/.run
+	@$(BIN)/frontdesk up $(ARGS)
+
+setup: $(VENV)/.dev
+
+test: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --fail-under=85
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+	$(BIN)/pip-audit --progress-spinner off --disable-pip --no-deps --requirement $(PINS)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/overhead.py $(ARGS)
+
+# The built widget is committed: only who changes its TypeScript needs Node.
+widget:
+	cd bot/widget && npm ci --no-audit --no-fund && npm run build
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Frontdesk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml $(PINS) | $(BIN)/python
+	@echo "installing what running needs (a minute or so, once) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(PINS) | $(BIN)/python
+	@echo "installing what tests and training need (some minutes, once) ..."
+	@$(PIP) --editable '.[dev,train]'
+	@touch $@ $(VENV)/.run
