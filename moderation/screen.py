@@ -1,0 +1,155 @@
+"""The screen over a stream: no text leaves before it was judged, and each sentence leaves as soon as it was.
+
+Knows the three modes. Leaves sentences to `sentences`, findings to the moderator, notices to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, Literal
+
+from moderation.context import Context
+from moderation.errors import ModerationFailed, ScreenBlocked, ScreenFailed
+from moderation.hold import D, Draft, Hold
+from moderation.moderator import Moderator
+from moderation.source import beside, reading
+from moderation.verdict import Finding, Verdict
+
+__all__ = ["Draft", "Mode", "Released", "screened"]
+
+Mode = Literal["hold", "shadow", "off"]
+OnVerdict = Callable[[Verdict], None]
+
+MAX_CHARS = 160  # held without a sentence end: two lines of a chat window
+MAX_WAIT = 0.4  # seconds without a sentence end; a longer pause reads as a stall
+
+
+@dataclass(frozen=True, slots=True)
+class Released(Generic[D]):
+    """Text that may be shown. `drafts`: those whose text begins here; each appears once in a stream."""
+
+    text: str
+    verdict: Verdict
+    drafts: tuple[D, ...]
+
+
+def screened(
+    drafts: AsyncGenerator[D, None],
+    moderator: Moderator,
+    *,
+    mode: Mode = "hold",
+    max_chars: int = MAX_CHARS,
+    max_wait: float = MAX_WAIT,
+    on_verdict: OnVerdict | None = None,
+) -> AsyncGenerator[Released[D], None]:
+    """The stream of drafts as the screen lets it through; closing it closes `drafts`.
+
+    hold: text is released once judged: whole sentences, or `max_chars` characters, or what waited `max_wait`
+    seconds. Raises ScreenBlocked or ScreenFailed (fail closed) after everything before it was released. An
+    error of the source is raised after the text that came before it.
+    shadow: each draft is released at once under an "allow" that says nothing yet; sentences are judged
+    beside, in order, and never stop the stream. A judgement that fails is a "review" of category "failed".
+    It ends when all was judged; a reader who leaves early ends the judging too.
+    off: nothing is judged.
+    `on_verdict` hears every verdict in order, in hold and in shadow; it must be light and not raise.
+    """
+    judge = _Judge(moderator, on_verdict=on_verdict)
+    if mode == "hold":
+        return _held(drafts, judge, Hold(max_chars=max_chars, max_wait=max_wait))
+    if mode == "shadow":
+        return _shadowed(drafts, judge, Hold(max_chars=max_chars, max_wait=max_wait))
+    if mode == "off":
+        return _passed(drafts, policy=moderator.policy)
+    raise ValueError(f"unknown mode {mode!r}; use hold, shadow or off")
+
+
+class _Judge:
+    """Judges one stream's text in order, each part in the context of what came before."""
+
+    def __init__(self, moderator: Moderator, *, on_verdict: OnVerdict | None) -> None:
+        self.policy = moderator.policy
+        self._moderator = moderator
+        self._context = Context()
+        self._on_verdict = on_verdict or (lambda _: None)
+
+    async def judge(self, text: str) -> Verdict:
+        verdict = await self._moderator.check(text, direction="output", context=self._context)
+        self._context = self._context.after(text, verdict)
+        self._on_verdict(verdict)
+        return verdict
+
+    def give_up(self, text: str, error: ModerationFailed) -> None:
+        """Reports in the shadow a text that could not be judged."""
+        finding = Finding(check=error.check, action="review", category="failed", reason=repr(error.__cause__))
+        verdict = Verdict(action="review", findings=(finding,), text=text, policy=self.policy)
+        self._context = self._context.after(text, verdict)
+        self._on_verdict(verdict)
+
+
+async def _held(
+    drafts: AsyncGenerator[D, None], judge: _Judge, hold: Hold[D]
+) -> AsyncGenerator[Released[D], None]:
+    clock = asyncio.get_running_loop().time
+    async with reading(drafts) as source:
+        ended = False
+        while not ended:
+            due = hold.due
+            item = await source.next(by=due)
+            now = clock()
+            if item == "ended":
+                ended, now = True, float("inf")
+            elif item == "late":
+                now = max(now, due or now)  # a timer may fire a tick early
+            else:
+                hold.add(item, at=now)
+            while size := hold.ready(now=now):
+                yield await _released(*hold.take(size), judge=judge)
+        if rest := hold.rest():
+            yield Released(text="", verdict=Verdict(action="allow", policy=judge.policy), drafts=rest)
+
+
+async def _released(text: str, drafts: tuple[D, ...], *, judge: _Judge) -> Released[D]:
+    try:
+        verdict = await judge.judge(text)
+    except ModerationFailed as error:
+        raise ScreenFailed("the next text could not be judged") from error
+    if verdict.action == "block":
+        raise ScreenBlocked(verdict)
+    return Released(text=verdict.text, verdict=verdict, drafts=drafts)
+
+
+async def _shadowed(
+    drafts: AsyncGenerator[D, None], judge: _Judge, hold: Hold[D]
+) -> AsyncGenerator[Released[D], None]:
+    texts: asyncio.Queue[str | None] = asyncio.Queue()
+    async with aclosing(drafts), beside(_judge_all(texts, judge)):
+        async for draft in drafts:
+            hold.add(draft, at=0.0)
+            while size := hold.ready(now=-1.0):  # by sentence or length; nobody waits for the clock here
+                texts.put_nowait(hold.take(size)[0])
+            yield _unjudged(draft, policy=judge.policy)
+        while size := hold.ready(now=float("inf")):
+            texts.put_nowait(hold.take(size)[0])
+        texts.put_nowait(None)
+
+
+async def _judge_all(texts: asyncio.Queue[str | None], judge: _Judge) -> None:
+    while (text := await texts.get()) is not None:
+        try:
+            await judge.judge(text)
+        except ModerationFailed as error:
+            judge.give_up(text, error)
+
+
+async def _passed(drafts: AsyncGenerator[D, None], *, policy: str) -> AsyncGenerator[Released[D], None]:
+    async with aclosing(drafts):
+        async for draft in drafts:
+            yield _unjudged(draft, policy=policy)
+
+
+def _unjudged(draft: D, *, policy: str) -> Released[D]:
+    verdict = Verdict(action="allow", text=draft.text, policy=policy)
+    return Released(text=draft.text, verdict=verdict, drafts=(draft,))
