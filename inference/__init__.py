@@ -1,0 +1,17 @@
+"""Text in, text out: how a model folder is found, read, run and turned back into text.
+
+Knows models, tokens and threads. Knows nothing of people, channels, queues, settings or databases: constructor
+arguments only. Start with `library` (which models exist), then `chat` (turns -> token ids), `engine` (token ids ->
+token ids, one by one) and `text` (token ids -> text, never half a character).
+
+Decisions, newest last:
+
+2026-11  Detokenising is our own (`text`), not `tokenizers.decoders.DecodeStream`. That one was tried: it does hold back
+         half a character, but it keeps what it held for itself when the stream ends (the last bytes are lost), and
+         raises "Invalid prefix encountered" when a byte-fallback model emits a stray byte after a whole character.
+2026-11  Special tokens are renamed in a private copy of the tokenizer (`chat`), instead of splitting the rendered
+         prompt and encoding the parts with `encode_special_tokens`. Splitting was tried: a Metaspace tokenizer puts
+         its word mark only before the text's first part, so parts encoded alone no longer equal transformers' result.
+2026-11  One blocking `generate_batch` call per request on one thread per replica (`engine`). `generate_tokens` costs a
+         thread per call, and `async_generate_tokens` blocks the event loop that it pretends to serve.
+"""
