@@ -14,7 +14,7 @@ from typing import Generic, Literal
 from moderation.context import Context
 from moderation.errors import ModerationFailed, ScreenBlocked, ScreenFailed
 from moderation.hold import D, Draft, Hold
-from moderation.moderator import Moderator
+from moderation.moderator import NOTHING, Moderator
 from moderation.source import beside, reading
 from moderation.verdict import Finding, Verdict
 
@@ -29,11 +29,15 @@ MAX_WAIT = 0.4  # seconds without a sentence end; a longer pause reads as a stal
 
 @dataclass(frozen=True, slots=True)
 class Released(Generic[D]):
-    """Text that may be shown. `drafts`: those whose text begins here; each appears once in a stream."""
+    """Text that may be shown, made of the next `size` characters of the drafts (a redaction changes the length).
+
+    `drafts`: those whose text begins here; each appears once in a stream.
+    """
 
     text: str
     verdict: Verdict
     drafts: tuple[D, ...]
+    size: int
 
 
 def screened(
@@ -44,6 +48,7 @@ def screened(
     max_chars: int = MAX_CHARS,
     max_wait: float = MAX_WAIT,
     on_verdict: OnVerdict | None = None,
+    context: Context = NOTHING,
 ) -> AsyncGenerator[Released[D], None]:
     """The stream of drafts as the screen lets it through; closing it closes `drafts`.
 
@@ -55,8 +60,9 @@ def screened(
     It ends when all was judged; a reader who leaves early ends the judging too.
     off: nothing is judged.
     `on_verdict` hears every verdict in order, in hold and in shadow; it must be light and not raise.
+    `context` is what an earlier stream of the same answer showed last.
     """
-    judge = _Judge(moderator, on_verdict=on_verdict)
+    judge = _Judge(moderator, on_verdict=on_verdict, context=context)
     if mode == "hold":
         return _held(drafts, judge, Hold(max_chars=max_chars, max_wait=max_wait))
     if mode == "shadow":
@@ -69,10 +75,10 @@ def screened(
 class _Judge:
     """Judges one stream's text in order, each part in the context of what came before."""
 
-    def __init__(self, moderator: Moderator, *, on_verdict: OnVerdict | None) -> None:
+    def __init__(self, moderator: Moderator, *, on_verdict: OnVerdict | None, context: Context) -> None:
         self.policy = moderator.policy
         self._moderator = moderator
-        self._context = Context()
+        self._context = context
         self._on_verdict = on_verdict or (lambda _: None)
 
     async def judge(self, text: str) -> Verdict:
@@ -108,7 +114,7 @@ async def _held(
             while size := hold.ready(now=now):
                 yield await _released(*hold.take(size), judge=judge)
         if rest := hold.rest():
-            yield Released(text="", verdict=Verdict(action="allow", policy=judge.policy), drafts=rest)
+            yield Released(text="", verdict=Verdict(action="allow", policy=judge.policy), drafts=rest, size=0)
 
 
 async def _released(text: str, drafts: tuple[D, ...], *, judge: _Judge) -> Released[D]:
@@ -118,7 +124,7 @@ async def _released(text: str, drafts: tuple[D, ...], *, judge: _Judge) -> Relea
         raise ScreenFailed("the next text could not be judged") from error
     if verdict.action == "block":
         raise ScreenBlocked(verdict)
-    return Released(text=verdict.text, verdict=verdict, drafts=drafts)
+    return Released(text=verdict.text, verdict=verdict, drafts=drafts, size=len(text))
 
 
 async def _shadowed(
@@ -152,4 +158,4 @@ async def _passed(drafts: AsyncGenerator[D, None], *, policy: str) -> AsyncGener
 
 def _unjudged(draft: D, *, policy: str) -> Released[D]:
     verdict = Verdict(action="allow", text=draft.text, policy=policy)
-    return Released(text=draft.text, verdict=verdict, drafts=(draft,))
+    return Released(text=draft.text, verdict=verdict, drafts=(draft,), size=len(draft.text))

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from moderation import Finding, ModerationFailed, Moderator, ScreenBlocked, ScreenFailed, screened
+from moderation import Context, Finding, ModerationFailed, Moderator, ScreenBlocked, ScreenFailed, screened
 
 SOON = 5.0  # seconds; a deadline, not a pause
 
@@ -348,3 +348,17 @@ async def test_off_passes_each_draft_and_judges_nothing(stream, told):
 async def test_an_unknown_mode_is_refused_at_once(stream, told):
     with pytest.raises(ValueError, match="hold, shadow or off"):
         screened(stream([]), moderator(told), mode="held")
+
+
+async def test_released_sizes_count_the_characters_that_were_written_not_those_shown(stream, told):
+    told.words["secret"] = Finding("told", "redact", replacement="[removed]")
+    async with aclosing(screened(stream(["A secret. ", "Fine."]), moderator(told))) as released:
+        pieces = [piece async for piece in released]
+    assert "".join(piece.text for piece in pieces) == "A [removed]. Fine."
+    assert sum(piece.size for piece in pieces) == len("A secret. Fine.")
+
+
+async def test_a_stream_that_goes_on_is_judged_together_with_what_was_shown_before(stream, told):
+    told.words["bad word"] = Finding("told", "block")
+    with pytest.raises(ScreenBlocked):
+        await texts(screened(stream(["word."]), moderator(told), context=Context("This is a bad ")))
