@@ -1,0 +1,358 @@
+"""One message's way through the house: `receive()` takes it in, `answer()` tells its answer, each top to bottom.
+
+Knows the order of things. Leaves storage to the store, generation to the queue, judgement to the moderator,
+and showing to the channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot import commands
+from bot.bell import Bell
+from bot.context import Fitted, MessageTooLong, fit
+from bot.messages import Incoming, NotAccepted, Notice, Receipt, Refusal, Shown
+from bot.metrics import Metrics
+from bot.notices import notice
+from bot.personas import Persona, Personas
+from bot.store import Begun, Lease, Store
+from inference.chat import Chat, Turn
+from moderation import (
+    Context,
+    Direction,
+    ModerationFailed,
+    Moderator,
+    Released,
+    ScreenBlocked,
+    ScreenError,
+    ScreenFailed,
+    TextRefused,
+    Verdict,
+    clean,
+    screened,
+)
+from worker.client import JobFailed, Queue, QueueBusy, QueueUnavailable
+from worker.jobs import AnswerJob, Ended, Piece
+
+log = structlog.get_logger(__name__)
+
+MAX_CHARS = 8_000  # of one message: about 2,000 tokens, more than the smallest context holds
+HISTORY = 60  # messages read for the context; the token budget cuts further
+JOB_SECONDS = 600.0  # the longest answer; then the deadline stops it
+ATTEMPTS = (
+    1_000  # job attempts within one lease: a later lease's first attempt outranks all of an earlier one's
+)
+
+
+class Refused(Exception):
+    """The person's message did not pass the input check."""
+
+
+class PlaceClosed(Exception):
+    """The place takes no more messages."""
+
+
+class Postponed(Exception):
+    """The queue is away: nothing is lost, the message is answered later."""
+
+
+_ENDINGS = (Refused, PlaceClosed, MessageTooLong, QueueBusy, ScreenError, ModerationFailed, JobFailed)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What the worker said last; filled while the pieces pass by."""
+
+    ended: Ended | None = None
+
+    async def pieces(self, events: AsyncGenerator[Piece | Ended, None]) -> AsyncGenerator[Piece, None]:
+        async for event in events:
+            if isinstance(event, Ended):
+                self.ended = event
+            else:
+                yield event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What it is made of; one per process."""
+
+    store: Store
+    queue: Queue
+    moderator: Moderator
+    chat: Chat
+    variant: str
+    personas: Personas
+    bell: Bell
+    metrics: Metrics
+    woken: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to answer
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    async def receive(self, incoming: Incoming) -> Receipt:
+        """Make one message safe in SQL and return; only then may the channel acknowledge it (P1).
+
+        A key seen before changes nothing. Commands act here. Raises NotAccepted with a sentence for the person.
+        """
+        incoming = _cleaned(incoming)
+        command = commands.parse(incoming.text)
+        accepted = await self.store.accept(
+            channel=incoming.place.channel,
+            key=incoming.key,
+            place_key=incoming.place.key,
+            site=incoming.place.site,
+            person_key=incoming.person.key,
+            person_name=incoming.person.name,
+            language=incoming.person.language,
+            text=incoming.text,
+            correlation=uuid.uuid4().hex,
+            command=command is not None,
+        )
+        outcome = "duplicate" if accepted.duplicate else "command" if command else "accepted"
+        self.metrics.received.labels(incoming.place.channel, outcome).inc()
+        sentence = ""
+        if not accepted.duplicate and command:
+            sentence = await self._obey(command, incoming, accepted.place_id, accepted.person_id)
+        self.bell.ring(accepted.place_id)
+        self.woken.set()
+        return Receipt(accepted.message_id, accepted.place_id, accepted.duplicate, notice=sentence)
+
+    async def _obey(
+        self, command: commands.Command, incoming: Incoming, place_id: int, person_id: int
+    ) -> str:
+        language = incoming.person.language
+        match command:
+            case "stop":
+                stopped = await self.stop(place_id)
+                sentence = notice("stopped" if stopped else "nothing_to_stop", language)
+            case "reset":
+                await self.stop(place_id)
+                await self.store.reset(place_id)
+                sentence = notice("reset", language)
+            case "forget":
+                await self.stop(place_id)
+                await self.store.forget(person_id)
+                return notice("forgotten", language)  # no note: nothing of this place is left to hang it on
+            case "model":
+                sentence = notice("model", language, model=self.variant)
+            case "help":
+                sentence = notice("help", language)
+            case _:
+                sentence = notice("unknown_command", language, command=incoming.text.split()[0])
+        await self.store.note(place_id, sentence)
+        return sentence
+
+    async def stop(self, place_id: int) -> bool:
+        """Stop the answer under way in a place and drop what waits there; True if there was anything (P6)."""
+        cancelled = await self.store.request_cancel(place_id)
+        for correlation in cancelled:
+            await self.queue.cancel(correlation)
+        self.bell.ring(place_id)
+        return bool(cancelled)
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    async def answer(self, lease: Lease) -> AsyncGenerator[Shown | Notice, None]:
+        """Tell the answer to one leased message: each piece judged, then committed, then yielded.
+
+        Whatever happens the message ends in a state that says so, and the person gets a sentence. Raises
+        Postponed when the queue is away (the lease is then the caller's to release) and LeaseLost when
+        another process has taken the message over.
+        """
+        try:
+            async with aclosing(self._told(lease)) as told:
+                async for shown in told:
+                    yield shown
+        except QueueUnavailable as error:
+            self.metrics.postponed.inc()
+            raise Postponed from error
+        except _ENDINGS as error:
+            yield Notice(await self._end_early(lease, error))
+
+    async def _end_early(self, lease: Lease, error: Exception) -> str:
+        """Close the answer that cannot go on; returns the sentence for the person."""
+        state, sentence = _sentence_for(error, lease.place.language)
+        if isinstance(error, ScreenError):
+            await self.queue.cancel(lease.correlation)  # nobody will see the rest
+        if isinstance(error, ScreenBlocked):
+            await self._keep(lease, error.verdict, direction="output")
+        if isinstance(error, ScreenFailed | ModerationFailed):
+            self.metrics.screen_failures.inc()
+        cause = type(error).__name__
+        log.warning("answer ended early", cause=cause, detail=str(error))
+        self.metrics.answers.labels(lease.place.channel, cause).inc()
+        await self.store.finish(lease, None, state=state, finish_reason=cause, notice=sentence)
+        self.bell.ring(lease.place.id)
+        return sentence
+
+    async def _told(self, lease: Lease) -> AsyncGenerator[Shown | Notice, None]:
+        started = time.monotonic()
+        place = lease.place
+        if place.mode == "closed":
+            raise PlaceClosed
+        if place.mode == "human":  # a colleague answers by hand
+            await self.store.finish(lease, None, state="done", finish_reason="human")
+            return
+        name = self.personas.name_for(channel=place.channel, site=place.site, override=place.persona)
+        persona = self.personas.personas[name]
+        text = await self._judged(lease)
+        fitted = await self._context(lease, persona, text)
+        begun = await self._begin(lease, name, persona, fitted)
+        job = self._job(lease, begun, persona, fitted)
+        seq = begun.pieces[-1].seq if begun.pieces else 0
+        ending = _Ending()
+        before = await self._shown_before(begun)
+        async with (
+            self.queue.answer(job) as events,
+            aclosing(ending.pieces(events)) as pieces,
+            aclosing(screened(pieces, self.moderator, context=before)) as released,
+        ):
+            async for part in released:
+                seq += 1
+                await self._commit(lease, begun, part, seq=seq)
+                if seq == 1:
+                    self.metrics.first_piece.observe(time.monotonic() - started)
+                yield Shown(begun.answer_id, seq, part.text)
+        sentence = await self._finish(lease, begun, ending.ended)
+        self.metrics.answer_seconds.observe(time.monotonic() - started)
+        if sentence:
+            yield Notice(sentence)
+
+    async def _judged(self, lease: Lease) -> str:
+        """The person's text as the model may read it."""
+        verdict = await self.moderator.check(lease.text, direction="input")
+        await self._keep(lease, verdict, direction="input")
+        if verdict.action == "block":
+            raise Refused(", ".join(sorted({f.category or f.check for f in verdict.findings})))
+        return verdict.text
+
+    async def _keep(self, lease: Lease, verdict: Verdict, *, direction: Direction) -> None:
+        await self.store.add_verdict(
+            lease.message_id,
+            direction=direction,
+            action=verdict.action,
+            findings=[
+                {"check": f.check, "action": f.action, "category": f.category} for f in verdict.findings
+            ],
+            policy=verdict.policy,
+            text_hash=hashlib.sha256(verdict.text.encode()).hexdigest(),
+        )
+
+    async def _shown_before(self, begun: Begun) -> Context:
+        """What an earlier attempt showed, judged once more: the screen reads on from there."""
+        ids = [token for piece in begun.pieces for token in piece.token_ids]
+        raw = self.chat.tokenizer.decode(ids)[: sum(piece.size for piece in begun.pieces)]
+        return Context().after(raw, await self.moderator.check(raw, direction="output"))
+
+    async def _commit(self, lease: Lease, begun: Begun, part: Released[Piece], *, seq: int) -> None:
+        """Keep one judged piece; only then is it anybody's to show."""
+        if part.verdict.action != "allow":
+            await self._keep(lease, part.verdict, direction="output")
+        await self.store.add_piece(
+            lease,
+            begun.answer_id,
+            seq=seq,
+            text=part.text,
+            size=part.size,
+            token_ids=[token for piece in part.drafts for token in piece.ids],
+            action=part.verdict.action,
+        )
+        self.bell.ring(lease.place.id)
+
+    async def _context(self, lease: Lease, persona: Persona, text: str) -> Fitted:
+        history = await self.store.history(lease.place.id, before_message_id=lease.message_id, limit=HISTORY)
+        turns = [
+            Turn("user" if message.author == "person" else "assistant", message.text)
+            for message in history
+            if message.text and not commands.parse(message.text)
+        ]
+        turns.append(Turn("user", text))
+        return await asyncio.to_thread(fit, self.chat, system=persona.system, turns=turns)
+
+    async def _begin(self, lease: Lease, name: str, persona: Persona, fitted: Fitted) -> Begun:
+        begun = await self.store.begin(
+            lease,
+            variant=self.variant,
+            persona=name,
+            policy=self.moderator.policy,
+            sampling={"max_tokens": persona.max_tokens, "temperature": persona.temperature},
+            prompt_hash=hashlib.sha256(repr(fitted.prompt).encode()).hexdigest(),
+        )
+        self.bell.ring(lease.place.id)
+        return begun
+
+    def _job(self, lease: Lease, begun: Begun, persona: Persona, fitted: Fitted) -> AnswerJob:
+        return AnswerJob(
+            id=lease.correlation,  # known before the job exists: /stop reaches it at any moment, from any replica
+            attempt=lease.attempt * ATTEMPTS,
+            model=self.variant,
+            prompt=fitted.prompt,
+            max_tokens=min(persona.max_tokens, fitted.room),
+            temperature=persona.temperature,
+            emitted=tuple(token for piece in begun.pieces for token in piece.token_ids),
+            shown=sum(piece.size for piece in begun.pieces),
+            deadline=time.time() + JOB_SECONDS,
+            reply_to=self.queue.reply_to,
+            correlation=lease.correlation,
+        )
+
+    async def _finish(self, lease: Lease, begun: Begun, ended: Ended | None) -> str:
+        """Close the answer in SQL; returns the sentence to say after it, if any."""
+        reason = ended.reason if ended else "cancelled"
+        sentence = notice("timed_out", lease.place.language) if reason == "deadline" else ""
+        await self.store.finish(
+            lease,
+            begun.answer_id,
+            state="stopped" if reason in ("cancelled", "deadline") else "done",
+            finish_reason=reason,
+            prompt_tokens=ended.prompt_tokens if ended else 0,
+            completion_tokens=ended.completion_tokens if ended else 0,
+            engine_ms=ended.engine_ms if ended else 0,
+            notice=sentence or None,
+        )
+        if ended:
+            self.metrics.tokens.labels("prompt").inc(ended.prompt_tokens)
+            self.metrics.tokens.labels("completion").inc(ended.completion_tokens)
+        self.metrics.answers.labels(lease.place.channel, reason).inc()
+        self.bell.ring(lease.place.id)
+        return sentence
+
+
+def _cleaned(incoming: Incoming) -> Incoming:
+    language = incoming.person.language
+    try:
+        text = clean(incoming.text).strip()
+    except TextRefused as error:
+        raise NotAccepted(Refusal("unreadable", notice("unreadable", language))) from error
+    if not text:
+        raise NotAccepted(Refusal("empty", notice("empty", language)))
+    if len(text) > MAX_CHARS:
+        raise NotAccepted(Refusal("oversized", notice("oversized", language, limit=MAX_CHARS)))
+    return Incoming(key=incoming.key, place=incoming.place, person=incoming.person, text=text)
+
+
+def _sentence_for(error: Exception, language: str) -> tuple[str, str]:
+    """The state in which the message ends, and the sentence that the person sees."""
+    match error:
+        case QueueBusy():
+            return "refused", notice("busy", language, seconds=error.retry_after)
+        case MessageTooLong():
+            return "refused", notice("too_long", language, tokens=error.tokens, limit=error.limit)
+        case Refused():
+            return "refused", notice("refused", language)
+        case PlaceClosed():
+            return "refused", notice("closed", language)
+        case ScreenBlocked():
+            return "stopped", notice("withheld", language)
+        case ScreenFailed() | ModerationFailed():
+            return "failed", notice("unscreened", language)
+        case _:
+            return "failed", notice("failed", language)

@@ -1,0 +1,151 @@
+"""Leases what is unanswered from SQL and sees each answer through: the first run and recovery are the same code.
+
+Knows leases and channels' names; what an answer is stands in `bot/conversation.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.bell import rung
+from bot.channels.base import Channel
+from bot.conversation import Conversation, Postponed
+from bot.messages import Place
+from bot.notices import notice
+from bot.store import Lease, LeaseLost, Store, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 15.0  # how long a dead bot's messages wait for another; renewed every third of it
+POLL_SECONDS = 1.0  # a message that another replica took in, or a lease that ran out, is found within this
+GRACE_SECONDS = 4.0  # for answers under way at the end; ten seconds are all that a service manager gives
+AT_ONCE = 64  # answers in this process; more wait in SQL
+POSTPONED_SECONDS = 2.0  # between two tries while the queue is away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatcher:
+    """One per process. `owner` names the process in the leases."""
+
+    owner: str
+    store: Store
+    conversation: Conversation
+    channels: Mapping[str, Channel]
+    _carried: set[int] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncGenerator[asyncio.Task[None], None]:
+        """Answer while the block lasts; yields the task that does it.
+
+        At its end nothing new is begun, answers under way get a grace, and the rest is put back for the next start.
+        """
+        stopping = asyncio.Event()
+        running = asyncio.create_task(self._run(stopping), name="answering")
+        try:
+            yield running
+        finally:
+            stopping.set()
+            self.conversation.woken.set()
+            await asyncio.wait({running}, timeout=GRACE_SECONDS)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    async def _run(self, stopping: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            while not stopping.is_set():
+                self.conversation.woken.clear()
+                for lease in await self._lease():
+                    self._carried.add(lease.inbox_id)
+                    group.create_task(self._carry(lease), name=f"answer {lease.correlation}")
+                if not stopping.is_set():
+                    await rung(self.conversation.woken, within=POLL_SECONDS)
+
+    async def _lease(self) -> list[Lease]:
+        room = AT_ONCE - len(self._carried)
+        if room <= 0:
+            return []
+        try:
+            return await self.store.lease(owner=self.owner, ttl=LEASE_SECONDS, limit=room)
+        except StoreUnavailable as error:
+            log.warning("the database is away", cause=str(error))
+            return []
+
+    async def _carry(self, lease: Lease) -> None:
+        """One answer from lease to end. Never raises but for cancellation: one answer's trouble is its own."""
+        structlog.contextvars.bind_contextvars(correlation=lease.correlation)
+        self.conversation.metrics.running.inc()
+        try:
+            await self._show_while_leased(lease)
+        except Postponed:
+            await self._postpone(lease)
+        except LeaseLost:
+            log.info("another process has taken the message over")
+        except StoreUnavailable as error:
+            log.warning(
+                "the database went away under an answer; its lease runs out by itself", cause=str(error)
+            )
+        except asyncio.CancelledError:
+            with suppress(StoreUnavailable, LeaseLost):
+                await asyncio.shield(self.store.release(lease))
+            raise
+        except Exception:
+            log.exception("answering failed")
+            await self._fail(lease)
+        finally:
+            self.conversation.metrics.running.dec()
+            self._carried.discard(lease.inbox_id)
+            self.conversation.woken.set()  # the next message of this place may go
+
+    async def _show_while_leased(self, lease: Lease) -> None:
+        """Show the answer beside a task that renews the lease; losing the lease ends the answer."""
+        place = Place(lease.place.channel, lease.place.key, lease.place.site)
+        showing = asyncio.ensure_future(self._show(lease, place))
+        renewing = asyncio.ensure_future(self._renew(lease))
+        try:
+            done, _ = await asyncio.wait({showing, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if showing in done:
+                showing.result()
+            else:
+                renewing.result()
+        finally:
+            for task in (showing, renewing):
+                task.cancel()
+            await asyncio.gather(showing, renewing, return_exceptions=True)
+
+    async def _show(self, lease: Lease, place: Place) -> None:
+        async with aclosing(self.conversation.answer(lease)) as answer:
+            channel = self.channels.get(place.channel)
+            if channel is None:  # its token was taken away since: the answer is kept, nobody watches
+                async for _ in answer:
+                    pass
+            else:
+                await channel.show(place, answer)
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                if not await self.store.renew(lease, ttl=LEASE_SECONDS):
+                    raise LeaseLost(f"message {lease.message_id}")
+            except StoreUnavailable:
+                log.warning("the lease could not be renewed yet")
+
+    async def _postpone(self, lease: Lease) -> None:
+        """Tell the person once that the answer will come, and try again a little later."""
+        if lease.attempt == 1:
+            sentence = notice("waiting", lease.place.language)
+            await self.store.note(lease.place.id, sentence)
+            self.conversation.bell.ring(lease.place.id)
+        await asyncio.sleep(POSTPONED_SECONDS)
+        await self.store.release(lease)
+
+    async def _fail(self, lease: Lease) -> None:
+        with suppress(LeaseLost, StoreUnavailable):
+            sentence = notice("failed", lease.place.language)
+            await self.store.finish(lease, None, state="failed", finish_reason="error", notice=sentence)
+            self.conversation.bell.ring(lease.place.id)

@@ -1,0 +1,125 @@
+"""People, places and what is said: the words that every channel, the conversation and the store share.
+
+Plain frozen values. Knows nothing of platforms, databases or models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Author = Literal["person", "model", "operator", "house"]
+State = Literal["queued", "answering", "done", "stopped", "failed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation happens. `key` is the channel's own name for it, unique within the channel."""
+
+    channel: str
+    key: str
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who speaks. `key` is the channel's own name for the person, unique within the channel."""
+
+    channel: str
+    key: str
+    name: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What was said. `key` is the platform's id of the event: the same key is answered once (P1)."""
+
+    key: str
+    place: Place
+    person: Person
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an Incoming once it is safe in SQL; only now may the channel acknowledge it."""
+
+    message_id: int
+    place_id: int
+    duplicate: bool
+    notice: str = (
+        ""  # what the house says at once, for channels that do not read it from the place's timeline
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A piece of an answer that has been judged and committed: free to be shown."""
+
+    answer_id: int
+    seq: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something was not accepted: a sentence for the person, and when to try again (seconds, 0: never mind)."""
+
+    code: str
+    sentence: str
+    retry_after: int = 0
+
+
+class NotAccepted(Exception):
+    """An Incoming that the house does not take in. `refusal.sentence` may be shown as it is."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence from the house, not the model."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser's way into one place: what a bearer token stands for."""
+
+    id: int
+    place: Place
+    place_id: int
+    person: Person
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as a viewer sees it: whose it is, its text so far and its state."""
+
+    message_id: int
+    author: Author
+    text: str
+    state: State
+    reply_to: int | None = None  # the message that an answer answers
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that a viewer of a place has not seen yet, at its moment on the place's clock.
+
+    said: a message began to exist (for an answer `text` is empty then: its pieces follow).
+    piece: `text` was added to the answer; `before` is what stood there.
+    ended: the message reached its last state, its text complete.
+    cleared: everything before was deleted; viewers drop what they show.
+    """
+
+    clock: int
+    kind: Literal["said", "piece", "ended", "cleared"]
+    said: Said | None = None
+    text: str = ""
+    before: str = ""

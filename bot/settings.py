@@ -1,0 +1,175 @@
+"""What the operator decides, read once at the door from environment variables and `.env`.
+
+Knows the names, meanings and limits of every variable (the README's table is printed from here).
+Opens nothing. Every wrong variable is named at once, and no value is ever repeated in an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# Channels whose variables are part of the contract but whose code has not landed: saying so beats silence.
+PLANNED = {"SLACK_BOT_TOKEN": "Slack", "TELEGRAM_BOT_TOKEN": "Telegram"}
+
+
+class SettingsError(Exception):
+    """One or more variables are wrong; the message names each one and what it takes."""
+
+
+class Settings(BaseSettings):
+    """Frozen values. Field descriptions are what the README prints."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    data: Path = Field(
+        Path("data"), validation_alias="FRONTDESK_DATA", description="folder of the database, models and logs"
+    )
+    model: str = Field(
+        "starter",
+        validation_alias="FRONTDESK_MODEL",
+        min_length=1,
+        description="library name, or path of a converted CTranslate2 folder with its tokenizer",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias="FRONTDESK_HOST",
+        description="address to listen on; 0.0.0.0 makes it reachable from other computers",
+    )
+    port: int = Field(
+        8080, ge=0, le=65535, validation_alias="FRONTDESK_PORT", description="port to listen on"
+    )
+    public_url: str = Field(
+        "",
+        validation_alias="FRONTDESK_PUBLIC_URL",
+        description="how browsers reach this server, e.g. https://chat.example.com; empty: http://host:port",
+    )
+    personas: Path | None = Field(
+        None,
+        validation_alias="FRONTDESK_PERSONAS",
+        description="personas and sites; empty: personas.yaml in the data folder if it is there",
+    )
+    policy: Path | None = Field(
+        None, validation_alias="FRONTDESK_POLICY", description="moderation policy; empty: the bundled one"
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="FRONTDESK_API_KEYS",
+        description="operator keys for /v1, /readyz and /metrics, separated by commas; "
+        "empty: only this computer may ask",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_URL",
+        description="postgresql://… or sqlite:///…; empty: SQLite in the data folder",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias="REDIS_URL",
+        description="redis://…, rediss://… or unix:///…; empty: an embedded server",
+    )
+    queue_limit: int = Field(
+        64,
+        ge=1,
+        validation_alias="FRONTDESK_QUEUE_LIMIT",
+        description="questions that may wait; beyond it people are told to try again",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=5,
+        validation_alias="FRONTDESK_TRUSTED_PROXIES",
+        description="reverse proxies in front whose X-Forwarded-For is believed, for rate limits",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", validation_alias="FRONTDESK_LOG_LEVEL", description="how much is logged, as JSON lines"
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(
+            len(key.get_secret_value()) < 16 for key in keys
+        ):  # 16: out of reach of guessing at our rate limits
+            raise ValueError("every key needs 16 characters or more")
+        return keys
+
+    @field_validator("database_url", "redis_url", "personas", "policy", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("postgresql", "postgres://", "sqlite")):
+            raise ValueError("it must start with postgresql:// or sqlite:///")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it must start with redis://, rediss:// or unix://")
+        return url
+
+    @classmethod
+    def read(cls, **overrides: object) -> Settings:
+        """Settings from the environment and `.env`; `overrides` (command-line options) win.
+
+        Raises SettingsError naming every wrong variable.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, that is the point
+        except ValidationError as error:
+            raise SettingsError("\n".join(_mistakes(error))) from None
+
+    def database(self) -> str:
+        """The database's URL: the one given, or SQLite in the data folder."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data.absolute() / 'frontdesk.sqlite3'}"
+
+    def browser_url(self, port: int) -> str:
+        """Where a browser on this computer finds the server that listens on `port`."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  # compared, not bound
+        return f"http://{host}:{port}"
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    for mistake in error.errors(include_input=False, include_url=False):
+        yield f"{_variable(mistake['loc'])}: {mistake['msg'].removeprefix('Value error, ')}"
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    field = Settings.model_fields.get(name)
+    return variable_name(name) if field else name
+
+
+def variable_name(field_name: str) -> str:
+    """The environment variable of one field."""
+    return str(Settings.model_fields[field_name].validation_alias)
+
+
+def table() -> str:
+    """Every variable as a Markdown table; the README carries this text and a test compares them."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "", ()) else f"`{field.default}`"
+        rows.append(f"| `{variable_name(name)}` | {default} | {field.description} |")
+    return "\n".join(rows)
