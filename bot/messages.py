@@ -79,6 +79,10 @@ class NotAccepted(Exception):
         self.refusal = refusal
 
 
+class Unavailable(Exception):
+    """The house cannot get at what it keeps; nothing was changed, and a later try may succeed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A sentence from the house, not the model."""

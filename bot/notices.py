@@ -101,6 +101,12 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "This website may not use this chat.",
         "zh": "此网站无权使用该聊天。",
     },
+    "unknown_message": {"en": "There is no such answer here.", "zh": "这里没有这条回答。"},
+    "unknown_path": {"en": "There is nothing at this address.", "zh": "此地址没有内容。"},
+    "crowded": {
+        "en": "Too many windows are open from your network. Please try again in {seconds} s.",
+        "zh": "您的网络打开的窗口过多。请在 {seconds} 秒后再试。",
+    },
     "unavailable": {
         "en": "We cannot take your message in at the moment. Please try again in {seconds} s.",
         "zh": "暂时无法接收您的消息。请在 {seconds} 秒后再试。",

@@ -6,18 +6,21 @@ Knows no platform. The house side of `Desk` stands in `bot/desk.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.messages import Event, Incoming, Notice, Place, Receipt, Session, Shown
 from bot.personas import Persona, Site
 
 
 class Desk(Protocol):
-    """The house, as a channel sees it."""
+    """The house, as a channel sees it. Whatever reaches for what is kept raises Unavailable when that is away."""
 
     async def receive(self, incoming: Incoming) -> Receipt:
         """Make a message safe; acknowledge only after this returns. Raises NotAccepted with a sentence."""
@@ -40,7 +43,11 @@ class Desk(Protocol):
         ...
 
     async def timeline(self, place_id: int, *, after: int) -> list[Event]:
-        """What a viewer who has seen everything up to `after` on the place clock has not seen yet, in order."""
+        """What a viewer who has seen everything up to `after` on the place clock has not seen yet, in order.
+
+        At most some hundred events: none means that there are no more. Pieces of one answer that follow each other
+        may come as one.
+        """
         ...
 
     async def rate(self, session: Session, *, message_id: int, value: int) -> bool:
@@ -52,10 +59,31 @@ class Desk(Protocol):
         ...
 
 
-class Channel(Protocol):
-    """A way in and out of the house."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOptions:
+    """What the operator decides about channels.
 
-    name: str
+    public_url: how browsers reach this server, empty if not said. trusted_proxies: how many reverse proxies stand
+    in front. data: the house's folder. secrets: the channels' own variables (SLACK_..., TELEGRAM_...) by name.
+    """
+
+    public_url: str = ""
+    trusted_proxies: int = 0
+    data: Path = Path("data")
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """A way in and out of the house.
+
+    Each module of `bot.channels` offers `open_channel(*, desk, options)`, an async context manager that yields its
+    channel, or None when the variables that the channel needs are not set.
+    """
+
+    @property
+    def name(self) -> str:
+        """What its places are called by in SQL, the same as the module's."""
+        ...
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The HTTP routes it needs, if any."""
