@@ -12,7 +12,7 @@ import pkgutil
 import platform
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,11 +177,11 @@ def _application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
 
 @web.middleware
 async def _guarded(
-    request: web.Request, handler: Callable[[web.Request], AsyncGenerator[None, None]]
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """What no handler foresaw becomes a plain sentence: people see no traceback, the log has the cause."""
     try:
-        return await handler(request)  # type: ignore[misc]
+        return await handler(request)
     except (web.HTTPException, ConnectionResetError):
         raise
     except Exception:

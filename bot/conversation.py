@@ -11,7 +11,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -19,7 +19,7 @@ import structlog
 from bot import commands
 from bot.bell import Bell
 from bot.context import Fitted, MessageTooLong, fit
-from bot.messages import Incoming, NotAccepted, Notice, Receipt, Refusal, Shown
+from bot.messages import Incoming, NotAccepted, Notice, Receipt, Refusal, Shown, State
 from bot.metrics import Metrics
 from bot.notices import notice
 from bot.personas import Persona, Personas
@@ -154,9 +154,14 @@ class Conversation:
         """Stop the answer under way in a place and drop what waits there; True if there was anything (P6)."""
         cancelled = await self.store.request_cancel(place_id)
         for correlation in cancelled:
-            await self.queue.cancel(correlation)
+            await self._cancel(correlation)
         self.bell.ring(place_id)
         return bool(cancelled)
+
+    async def _cancel(self, correlation: str) -> None:
+        """Free the engine. With the queue away there is nothing to free: SQL knows that the answer was stopped."""
+        with suppress(QueueUnavailable):
+            await self.queue.cancel(correlation)
 
     # -- out -----------------------------------------------------------------------------------------------
 
@@ -181,7 +186,7 @@ class Conversation:
         """Close the answer that cannot go on; returns the sentence for the person."""
         state, sentence = _sentence_for(error, lease.place.language)
         if isinstance(error, ScreenError):
-            await self.queue.cancel(lease.correlation)  # nobody will see the rest
+            await self._cancel(lease.correlation)  # nobody will see the rest
         if isinstance(error, ScreenBlocked):
             await self._keep(lease, error.verdict, direction="output")
         if isinstance(error, ScreenFailed | ModerationFailed):
@@ -339,7 +344,7 @@ def _cleaned(incoming: Incoming) -> Incoming:
     return Incoming(key=incoming.key, place=incoming.place, person=incoming.person, text=text)
 
 
-def _sentence_for(error: Exception, language: str) -> tuple[str, str]:
+def _sentence_for(error: Exception, language: str) -> tuple[State, str]:
     """The state in which the message ends, and the sentence that the person sees."""
     match error:
         case QueueBusy():

@@ -43,15 +43,14 @@ def _told(said: Said) -> dict[str, object]:
 
 
 def _grown(said: Said, *, before: str, text: str) -> dict[str, object]:
+    """What the piece adds to a viewer who has seen `before`: to its open block alone, or blocks from there on."""
     shown = html.count(before)
+    was = html.blocks(before, start=shown).open
     now = html.blocks(before + text, start=shown)
-    return {
-        "message": said.message_id,
-        "from": shown,
-        "blocks": now.finished,
-        "open": now.open,
-        "say": speech.spoken(before, before + text),
-    }
+    grown = {"message": said.message_id, "say": speech.spoken(before, before + text)}
+    if was and not now.finished and now.open.startswith(was):
+        return grown | {"add": now.open[len(was) :]}  # a long block is not sent again with each of its sentences
+    return grown | {"from": shown, "blocks": now.finished, "open": now.open}
 
 
 def _closed(said: Said) -> dict[str, object]:

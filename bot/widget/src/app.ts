@@ -67,6 +67,7 @@ function onEvent({ kind, data }: Event): void {
   clearTimeout(calm);
   calm = setTimeout(() => (view.live = true), QUIET);
   if (kind === "said") onSaid(data);
+  else if (kind === "piece" && data.add) view.grow(data.message, data.add, data.say);
   else if (kind === "piece") view.piece(data.message, data.from, data.blocks, data.open, data.say);
   else if (kind === "ended") onEnded(data);
   else if (kind === "cleared") forgotten();

@@ -99,6 +99,14 @@ export class View {
     if (say) this.say(say);
   }
 
+  // More of the open block.
+  grow(message: number, add: string, say = ""): void {
+    const open = this.entries.get(message)?.body.lastElementChild;
+    if (!open) return;
+    this.change(() => open.append(add));
+    if (say) this.say(say);
+  }
+
   ended(message: number, state: string, from: number, blocks: string[], say?: string): Author | undefined {
     const entry = this.entries.get(message);
     if (!entry) return undefined;

@@ -38,7 +38,7 @@ async def test_a_session_greets_in_the_language_of_the_page(serve) -> None:
     assert opened["greeting"] == "您好！"
     assert opened["suggestions"] == ["这是什么？"]
     assert opened["language"] == "zh-CN"
-    assert set(opened) == {"token", "title", "greeting", "suggestions", "language", "commands"}
+    assert set(opened) == {"token", "place", "title", "greeting", "suggestions", "language", "commands"}
 
 
 def test_the_commands_that_are_offered_are_the_ones_that_work() -> None:

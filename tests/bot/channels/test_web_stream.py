@@ -36,6 +36,9 @@ class Screen:
             self.ids.append(event.id)
             if event.kind == "said":
                 self.blocks[data["message"]] = [data["html"]] if data["html"] else []
+            elif "add" in data:
+                self.open[data["message"]] += data["add"]
+                self.heard += " " + data["say"]
             elif event.kind in ("piece", "ended"):
                 shown = self.blocks[data["message"]]
                 if event.kind == "piece" or data["blocks"]:
@@ -44,6 +47,19 @@ class Screen:
                 self.heard += " " + data.get("say", "")
             if "state" in data:
                 self.states[data["message"]] = data["state"]
+
+
+async def test_a_long_open_block_is_not_sent_again_with_each_piece(browser, desk) -> None:
+    async with browser.events() as reader:
+        message = await browser.say("hi")
+        answer = desk.begin(message)
+        desk.piece(answer, "A first sentence.")
+        *_, first = await reader.take(3)
+        desk.piece(answer, " And a second one.")
+        (second,) = await reader.take(1)
+    assert first.data["open"] == "A first sentence."
+    assert second.data["add"] == " And a second one."
+    assert "open" not in second.data
 
 
 async def test_an_answer_arrives_block_by_block(browser, desk) -> None:
@@ -95,7 +111,7 @@ async def test_a_cut_anywhere_costs_nothing_and_repeats_nothing(browser, desk, s
         while not screen.ids or screen.ids[-1] < len(everything):
             told = await reader.take(1)
             assert told[0].id > seen
-            if seen >= 2 and told[0].kind == "piece":
+            if seen >= 2 and "from" in told[0].data and told[0].kind == "piece":
                 before = "".join(ANSWER[: seen - 2])
                 assert told[0].data["from"] == len(blocks(before).finished)  # exactly what is missing
             screen.take(told)

@@ -62,6 +62,10 @@ class Place:
         """An answer grows."""
         self.tell("piece", message=message, **{"from": start}, blocks=blocks, open=open_, say=say)
 
+    def grow(self, message: int, add: str, say: str = "") -> None:
+        """An answer's open block grows."""
+        self.tell("piece", message=message, add=add, say=say)
+
     def ended(
         self,
         message: int,

@@ -94,6 +94,8 @@ async def test_finished_blocks_are_markup_and_the_open_one_is_text(desk: FakeDes
     desk.place.piece(answer, 0, [], "Some **bold", "")
     await expect(page.locator(".open")).to_have_text("Some **bold")
     await expect(page.locator("#dots")).to_be_hidden()
+    desk.place.grow(answer, " word")
+    await expect(page.locator(".open")).to_have_text("Some **bold word")
     desk.place.piece(answer, 0, ["<p>Some <strong>bold</strong> text.</p>"], "- it", "Some bold text.")
     await expect(page.locator(".model strong")).to_have_text("bold")
     await expect(page.locator(".open")).to_have_text("- it")
