@@ -2,7 +2,8 @@
 
 Knows models, tokens and threads. Knows nothing of people, channels, queues, settings or databases: constructor
 arguments only. Start with `library` (which models exist), then `chat` (turns -> token ids), `engine` (token ids ->
-token ids, one by one) and `text` (token ids -> text, never half a character).
+token ids, one by one) and `text` (token ids -> text, never half a character). `random_model` makes models of random
+weights to try all that with.
 
 Decisions, newest last:
 
@@ -14,4 +15,10 @@ Decisions, newest last:
          its word mark only before the text's first part, so parts encoded alone no longer equal transformers' result.
 2026-11  One blocking `generate_batch` call per request on one thread per replica (`engine`). `generate_tokens` costs a
          thread per call, and `async_generate_tokens` blocks the event loop that it pretends to serve.
+2026-11  A resumed answer is read again as a part of the prompt (`Request.emitted`). In float32 it goes on exactly as it
+         would have; in int8 a near tie may fall otherwise. Forcing the emitted ids one by one would be exact there too,
+         but costs a decoding step each: seconds of silence after a crash, for a difference that nobody can see.
+2026-11  Random models get a grammar in their output layer and orthogonal embeddings for its words (`random_model`).
+         Embeddings of chance were tried: in a width of 64 they join words by themselves, and greedy answers fell into
+         one repeated word, so that neither the screen's sentences nor a resumed answer would be put to the test.
 """

@@ -9,8 +9,6 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +26,7 @@ from inference.request import (
     Request,
     Sampling,
 )
+from inference.row import OnFinish, OnToken, Row, options_of, step_of
 
 __all__ = [
     "ContextTooLong",
@@ -43,15 +42,6 @@ __all__ = [
     "Sampling",
 ]
 
-OnToken = Callable[[int], None]
-OnFinish = Callable[[Finish], None]
-
-# CTranslate2's CUDA top-k and top-p kernels are made for k of 64 at most; top-p alone fails beyond 8192 tokens.
-LARGEST_TOP_K = 64
-
-# Logits divided by less overflow in half precision; so cold a choice is greedy anyway.
-LEAST_TEMPERATURE = 0.01
-
 # A backlog this long is minutes of work on any device; longer only hides from people that nobody will answer soon.
 MAX_WAITING = 256
 
@@ -59,26 +49,6 @@ MAX_WAITING = 256
 _EXIT_CHECK = 0.5
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Row:
-    """One request on its way. Only its replica's thread writes `finish`; anyone may set `cancelled`."""
-
-    request: Request
-    on_token: OnToken
-    on_finish: OnFinish
-    budget: int  # tokens it may still emit
-    cancelled: bool = False
-    finish: Finish | None = None
-
-    def expired(self, now: float) -> bool:
-        return self.request.deadline is not None and now >= self.request.deadline
-
-    def ended_early(self) -> Finish | None:
-        if self.cancelled:
-            return Finish("cancelled")
-        return Finish("deadline") if self.expired(time.monotonic()) else None
 
 
 class Engine:
@@ -104,6 +74,7 @@ class Engine:
     ) -> None:
         """Loads the model (seconds). device "auto" is cuda where there is one; intra_threads 0 shares the cores among
         the replicas. Raises library.ModelIncomplete, or EngineError where CTranslate2 cannot load it."""
+        library.read_folder(folder, name=folder.name)
         vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
         self._tokens: list[str] = vocabulary
         index = {token: i for i, token in enumerate(vocabulary)}
@@ -121,8 +92,8 @@ class Engine:
             inter_threads=inter_threads,
             intra_threads=intra_threads or max(1, _cores() // inter_threads),
         )
-        self._rows: dict[str, _Row] = {}  # all that wait or run
-        self._waiting: deque[_Row] = deque()
+        self._rows: dict[str, Row] = {}  # all that wait or run
+        self._waiting: deque[Row] = deque()
         self._closed = False
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # replicas wait for rows
@@ -162,7 +133,7 @@ class Engine:
         max_tokens is cut to what fits into the context. Raises ContextTooLong, EngineBusy, EngineClosed, and
         EngineError for an id that the model does not have or a request id that is in flight already.
         """
-        row = _Row(request, on_token, on_finish, budget=self._budget(request))
+        row = Row(request, on_token, on_finish, budget=self._budget(request))
         with self._lock:
             if self._closed:
                 raise EngineClosed("The engine is shutting down.")
@@ -239,7 +210,7 @@ class Engine:
                 finish = Finish("error", f"{type(error).__name__}: {error}")
             self._end(row, finish)
 
-    def _decode(self, row: _Row) -> Finish:
+    def _decode(self, row: Row) -> Finish:
         early = row.ended_early()
         if early is not None:
             return early
@@ -250,12 +221,12 @@ class Engine:
             [[self._tokens[i] for i in row.request.prompt + row.request.emitted]],
             include_prompt_in_result=False,
             end_token=list(ends),
-            callback=_step(row, frozenset(ends)),
-            **_options(row, vocabulary=len(self._tokens)),
+            callback=step_of(row, frozenset(ends)),
+            **options_of(row, vocabulary=len(self._tokens)),
         )
         return row.finish or Finish("length")
 
-    def _end(self, row: _Row, finish: Finish) -> None:
+    def _end(self, row: Row, finish: Finish) -> None:
         with self._lock:
             del self._rows[row.request.id]
             if self._closed:
@@ -279,7 +250,7 @@ class Engine:
         if not threading.main_thread().is_alive():
             self._drop()
 
-    def _take_ended(self) -> list[tuple[_Row, Finish]]:
+    def _take_ended(self) -> list[tuple[Row, Finish]]:
         with self._lock:
             ended = [(row, finish) for row in self._waiting if (finish := row.ended_early()) is not None]
             for row, _ in ended:
@@ -293,46 +264,6 @@ class Engine:
         now = time.monotonic()
         deadlines = [row.request.deadline - now for row in self._waiting if row.request.deadline is not None]
         return max(0, min([_EXIT_CHECK, *deadlines]))
-
-
-def _step(row: _Row, ends: frozenset[int]) -> Callable[[Any], bool]:
-    """The callback of one row: called for each token under the GIL inside the decoding loop. True ends the row; it
-    never raises, since that would end every row of the batch."""
-    on_token, deadline, budget = row.on_token, row.request.deadline, row.budget
-
-    def step(result: Any) -> bool:
-        nonlocal budget
-        try:
-            if row.cancelled or (deadline is not None and time.monotonic() >= deadline):
-                row.finish = row.ended_early()
-                return True
-            token: int = result.token_id
-            if token in ends:
-                row.finish = Finish("stop")
-                return True
-            on_token(token)
-            budget -= 1
-        except Exception as error:
-            row.finish = Finish("error", f"{type(error).__name__}: {error}")
-            return True
-        return budget <= 0
-
-    return step
-
-
-def _options(row: _Row, *, vocabulary: int) -> dict[str, Any]:
-    """generate_batch's options for one row. CTranslate2 stays greedy unless top_k says otherwise."""
-    sampling = row.request.sampling
-    options = {
-        "max_length": row.budget,
-        "min_length": max(0, min(row.budget, sampling.min_tokens - len(row.request.emitted))),
-        "repetition_penalty": sampling.repetition_penalty,
-    }
-    if sampling.temperature >= LEAST_TEMPERATURE:
-        options["sampling_temperature"] = sampling.temperature
-        options["sampling_topk"] = min(sampling.top_k or LARGEST_TOP_K, LARGEST_TOP_K, vocabulary)
-        options["sampling_topp"] = sampling.top_p
-    return options
 
 
 def _load(folder: Path, **options: Any) -> Any:

@@ -14,6 +14,7 @@ STARTER = "starter"
 BUNDLED = Path(__file__).parent / STARTER
 
 NEEDED = ("model.bin", "config.json", "vocabulary.json", "tokenizer.json", "tokenizer_config.json")
+_SETTINGS = ("config.json", "tokenizer_config.json", "generation_config.json")
 
 # One path component on every system, short enough for a metric label.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -116,6 +117,8 @@ def read_folder(folder: Path, *, name: str) -> ModelFolder:
             f"The model folder {folder} lacks {', '.join(missing)}. "
             "Convert the model again, or copy the missing files from where it came."
         )
+    for file in _SETTINGS:
+        read_json(folder / file)  # raises where it cannot be read, before anything is loaded
     card = read_json(folder / "frontdesk.json")
     return ModelFolder(
         name=name,

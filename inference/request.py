@@ -68,7 +68,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One answer to make. `emitted` are its ids that an earlier attempt has shown: read, and not passed again."""
+    """One answer to make. `emitted` are its ids that an earlier attempt has shown: read, and not passed again.
+
+    A greedy answer goes on as if it had never been interrupted (exactly so in float32), unless it has a repetition
+    penalty: CTranslate2 counts only what it generates itself, not what was emitted before.
+    """
 
     id: str
     prompt: tuple[int, ...]

@@ -6,11 +6,12 @@ Knows tokenizers and strings. Which texts are people's, and what a template make
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
 # Noncharacters: Unicode sets them aside for a program's own use, so no tokenizer or template means anything by them,
-# and no person writes them. Where they come all the same they are replaced, as are surrogates, which no tokenizer reads.
+# and no person writes them. Where they come all the same they are replaced, as surrogates are, which nothing reads.
 _CUT = "\ufdd0"  # stands inside a broken literal
 _QUOTE = "\ufdd1"  # stands around a special token's private name
 _UNUSABLE = re.compile(f"[\ud800-\udfff{_CUT}{_QUOTE}]")
@@ -72,7 +73,8 @@ class Encoder:
         added = tokenizer.get_added_tokens_decoder()
         self._literals = Literals(control)
         self._names = {literal: f"{_QUOTE}{n}{_QUOTE}" for n, literal in enumerate(sorted(control))}
-        self._copy = _without(tokenizer, control)
+        body = json.loads(tokenizer.to_str())
+        self._copy = _without(body, control)
         renamed = [
             _renamed(token, self._names[token.content])
             for token in added.values()
@@ -86,7 +88,7 @@ class Encoder:
         }
         # Some vocabularies (SentencePiece) hold the literals as words too, and could spell one from plain text.
         self._spelt = {self._copy.token_to_id(literal) for literal in control} - {None}
-        self._unknown = self._copy.token_to_id(str(_unknown_token(self._copy)))
+        self._unknown = self._copy.token_to_id(str(_unknown_token(body["model"])))
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a text whose unbroken literals are control tokens, and whose broken ones are words."""
@@ -103,11 +105,10 @@ class Encoder:
         return [i for i in self._copy.encode(text, add_special_tokens=False).ids if i not in dropped]
 
 
-def _without(tokenizer: Tokenizer, control: set[str]) -> Tokenizer:
-    body = json.loads(tokenizer.to_str())
-    body["added_tokens"] = [token for token in body["added_tokens"] if token["content"] not in control]
-    body.update(post_processor=None, truncation=None, padding=None)
-    copy: Tokenizer = Tokenizer.from_str(json.dumps(body))
+def _without(body: dict[str, Any], control: set[str]) -> Tokenizer:
+    others = [token for token in body["added_tokens"] if token["content"] not in control]
+    without = {**body, "added_tokens": others, "post_processor": None, "truncation": None, "padding": None}
+    copy: Tokenizer = Tokenizer.from_str(json.dumps(without))
     return copy
 
 
@@ -117,8 +118,8 @@ def _renamed(token: AddedToken, name: str) -> AddedToken:
     )
 
 
-def _unknown_token(tokenizer: Tokenizer) -> str | None:
-    model = json.loads(tokenizer.to_str())["model"]
+def _unknown_token(model: dict[str, Any]) -> str | None:
     if model.get("unk_id") is not None:  # a Unigram model names it by number
         return str(model["vocab"][model["unk_id"]][0])
-    return model.get("unk_token")
+    token: str | None = model.get("unk_token")
+    return token
