@@ -1,0 +1,67 @@
+"""The command `frontdesk worker`: options over the environment's settings, then the process itself.
+
+Knows the terminal. Imports CTranslate2 and Celery only when called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(name="worker", help="Answer what waits in the queue.", no_args_is_help=False)
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    redis: Annotated[str | None, typer.Option(help="Where the queue is (REDIS_URL).")] = None,
+    model: Annotated[str | None, typer.Option(help="Library name or folder (FRONTDESK_MODEL).")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder (FRONTDESK_DATA).")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda (FRONTDESK_DEVICE).")] = None,
+    compute_type: Annotated[
+        str | None, typer.Option(help="int8, float16 ... (FRONTDESK_COMPUTE_TYPE).")
+    ] = None,
+    inter_threads: Annotated[
+        int | None, typer.Option(help="Answers at once (FRONTDESK_INTER_THREADS).")
+    ] = None,
+    intra_threads: Annotated[
+        int | None, typer.Option(help="CPU threads each (FRONTDESK_INTRA_THREADS).")
+    ] = None,
+    queues: Annotated[str | None, typer.Option(help="answers, bulk or both (FRONTDESK_QUEUES).")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info ... (FRONTDESK_LOG_LEVEL).")] = None,
+    parent_pipe: Annotated[
+        int | None, typer.Option(help="End when this file descriptor, a pipe from a parent, is closed.")
+    ] = None,
+) -> None:
+    """Answer what waits in the queue, until SIGTERM. Options win over environment variables."""
+    from worker import logs
+    from worker.settings import SettingsError, WorkerSettings
+
+    try:
+        settings = WorkerSettings.read(
+            redis_url=redis,
+            model=model,
+            data=data,
+            device=device,
+            compute_type=compute_type,
+            inter_threads=inter_threads,
+            intra_threads=intra_threads,
+            queues=queues,
+            log_level=log_level,
+        )
+    except SettingsError as error:
+        typer.echo(f"These settings are wrong or missing:\n{error}", err=True)
+        raise typer.Exit(2) from None
+    logs.set_up(settings.log_level)
+
+    from inference.library import ModelNotFound
+    from inference.request import EngineError
+    from worker.serve import serve
+
+    try:
+        status = serve(settings, parent_pipe=parent_pipe)
+    except (ModelNotFound, EngineError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(status)

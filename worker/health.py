@@ -1,0 +1,50 @@
+"""How the queue and its workers are: what a worker says of itself with each heartbeat, and what the client makes of it.
+
+Plain values. Knows neither Redis nor who asks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """One worker as of its last heartbeat. `loaded`: its model is there and it takes jobs. `tokens` (made) and
+    `prompt_tokens` (of answers that ended) count from the worker's start."""
+
+    name: str
+    host: str
+    pid: int
+    model: str
+    device: str
+    loaded: bool
+    running: int
+    waiting: int  # in its engine; those in the queue are Health.waiting
+    slots: int  # answers at once
+    queues: tuple[str, ...]
+    tokens: int = 0
+    prompt_tokens: int = 0
+
+    def encode(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str | bytes) -> WorkerInfo | None:
+        """None for what another release wrote in another way: health never fails."""
+        try:
+            body = json.loads(text)
+            return cls(**{**body, "queues": tuple(body["queues"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """`waiting` jobs in the queue of answers, all workers together."""
+
+    redis: bool
+    workers: tuple[WorkerInfo, ...] = ()
+    waiting: int = 0

@@ -1,0 +1,118 @@
+"""What the operator decides about a worker, read once at the door from environment variables and `.env`.
+
+Knows the variables, their meanings and limits. Opens nothing. Every wrong variable is named at once, and no value is
+ever repeated in an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+QueueName = Literal["answers", "bulk"]
+ComputeType = Literal[
+    "default",
+    "auto",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+    "int16",
+    "float16",
+    "bfloat16",
+    "float32",
+]
+
+
+class SettingsError(Exception):
+    """One or more variables are wrong; the message names each one and what it takes."""
+
+
+class WorkerSettings(BaseSettings):
+    """Frozen values. Field descriptions are what the README prints."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    redis_url: SecretStr = Field(
+        validation_alias="REDIS_URL", description="redis://…, rediss://… or unix:///…: the queue's server"
+    )
+    model: str = Field(
+        "starter",
+        validation_alias="FRONTDESK_MODEL",
+        min_length=1,
+        description="library name, or path of a converted CTranslate2 folder with its tokenizer",
+    )
+    data: Path = Field(
+        Path("data"), validation_alias="FRONTDESK_DATA", description="folder whose models/ is the library"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", validation_alias="FRONTDESK_DEVICE", description="where the model runs; auto: the GPU if any"
+    )
+    compute_type: ComputeType = Field(
+        "default",
+        validation_alias="FRONTDESK_COMPUTE_TYPE",
+        description="number format of the weights; default: as they were converted",
+    )
+    inter_threads: int = Field(
+        1,
+        ge=1,
+        le=64,
+        validation_alias="FRONTDESK_INTER_THREADS",
+        description="answers made at once by one worker",
+    )
+    intra_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        validation_alias="FRONTDESK_INTRA_THREADS",
+        description="CPU threads for each of them; 0: the cores shared out",
+    )
+    queues: Annotated[tuple[QueueName, ...], NoDecode] = Field(
+        ("answers",),
+        min_length=1,
+        validation_alias="FRONTDESK_QUEUES",
+        description="what the worker takes on: answers, bulk, or both with a comma",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", validation_alias="FRONTDESK_LOG_LEVEL", description="how much is logged, as JSON lines"
+    )
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it must start with redis://, rediss:// or unix://")
+        return url
+
+    @classmethod
+    def read(cls, **overrides: object) -> WorkerSettings:
+        """Settings from the environment and `.env`; `overrides` (command-line options) win.
+
+        Raises SettingsError naming every wrong variable.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, that is the point
+        except ValidationError as error:
+            raise SettingsError("\n".join(_mistakes(error))) from None
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    for mistake in error.errors(include_input=False, include_url=False):
+        name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
+        field = WorkerSettings.model_fields.get(name)
+        variable = str(field.validation_alias) if field else name
+        yield f"{variable}: {mistake['msg'].removeprefix('Value error, ')}"
