@@ -6,15 +6,21 @@ Opens nothing. Every wrong variable is named at once, and no value is ever repea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Channels whose variables are part of the contract but whose code has not landed: saying so beats silence.
 PLANNED = {"SLACK_BOT_TOKEN": "Slack", "TELEGRAM_BOT_TOKEN": "Telegram"}
+
+# What no child process and no log may see, whatever follows the prefix.
+SECRET_PREFIXES = ("SLACK_", "TELEGRAM_")
+SECRET_VARIABLES = frozenset({"DATABASE_URL", "FRONTDESK_API_KEYS", "FRONTDESK_KEY"})
 
 
 class SettingsError(Exception):
@@ -24,7 +30,14 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Frozen values. Field descriptions are what the README prints."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # compose files write NAME= for what is not set
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
 
     data: Path = Field(
         Path("data"), validation_alias="FRONTDESK_DATA", description="folder of the database, models and logs"
@@ -70,7 +83,8 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         validation_alias="REDIS_URL",
-        description="redis://…, rediss://… or unix:///…; empty: an embedded server",
+        description="redis://…, rediss://… or unix:///…; empty: an embedded server, "
+        "on a private socket in the data folder",
     )
     queue_limit: int = Field(
         64,
@@ -103,12 +117,16 @@ class Settings(BaseSettings):
             len(key.get_secret_value()) < 16 for key in keys
         ):  # 16: out of reach of guessing at our rate limits
             raise ValueError("every key needs 16 characters or more")
+        if not all(key.get_secret_value().isascii() and key.get_secret_value().isprintable() for key in keys):
+            raise ValueError("keys travel in an HTTP header: use letters, digits and signs of ASCII only")
         return keys
 
-    @field_validator("database_url", "redis_url", "personas", "policy", mode="before")
+    @field_validator("public_url")
     @classmethod
-    def _empty_is_absent(cls, value: object) -> object:
-        return None if value == "" else value
+    def _browsable(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+            raise ValueError("it must be an address such as https://chat.example.com")
+        return url
 
     @field_validator("database_url")
     @classmethod
@@ -135,6 +153,19 @@ class Settings(BaseSettings):
             return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, that is the point
         except ValidationError as error:
             raise SettingsError("\n".join(_mistakes(error))) from None
+        except UnicodeDecodeError:
+            raise SettingsError(".env: is not UTF-8 text") from None
+        except OSError as error:
+            raise SettingsError(f".env: cannot be read ({error.strerror})") from None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must never be shown, for those who hide them."""
+        found = [key.get_secret_value() for key in self.api_keys]
+        for url in (self.database_url, self.redis_url):
+            if url is not None:
+                secret = url.get_secret_value()
+                found += [secret, *_passwords(secret)]
+        return tuple(found)
 
     def database(self) -> str:
         """The database's URL: the one given, or SQLite in the data folder."""
@@ -146,8 +177,38 @@ class Settings(BaseSettings):
         """Where a browser on this computer finds the server that listens on `port`."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  # compared, not bound
-        return f"http://{host}:{port}"
+        host = self.reachable_host()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def reachable_host(self) -> str:
+        """The address at which this computer reaches a server that listens on `host`."""
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  # compared, not bound
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a child process may see of an environment."""
+    return {name: value for name, value in environment.items() if not _secret(name)}
+
+
+def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The values in an environment that must never be shown."""
+    return tuple(
+        value for name, value in environment.items() if _secret(name) and "URL" not in name and value
+    )
+
+
+def _secret(name: str) -> bool:
+    return name.startswith(SECRET_PREFIXES) or name in SECRET_VARIABLES
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """The password in an address, as it is written and as it is meant."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return
+    if password:
+        yield from (password, unquote(password))
 
 
 def _mistakes(error: ValidationError) -> Iterator[str]:
@@ -166,10 +227,33 @@ def variable_name(field_name: str) -> str:
     return str(Settings.model_fields[field_name].validation_alias)
 
 
+def known_variables() -> frozenset[str]:
+    """The name of every variable that Frontdesk reads."""
+    return frozenset(row.split("`")[1] for row in _rows()) | SECRET_VARIABLES
+
+
 def table() -> str:
     """Every variable as a Markdown table; the README carries this text and a test compares them."""
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, "", ()) else f"`{field.default}`"
-        rows.append(f"| `{variable_name(name)}` | {default} | {field.description} |")
-    return "\n".join(rows)
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *_rows()])
+
+
+def _rows() -> Iterator[str]:
+    """The house's own variables, and then those that only the worker reads."""
+    from worker.settings import WorkerSettings  # only for the table: the worker reads its own
+
+    seen: set[str] = set()
+    readers: tuple[type[BaseSettings], ...] = (Settings, WorkerSettings)
+    for reader in readers:
+        for name, field in reader.model_fields.items():
+            variable = str(field.validation_alias or name)
+            if variable not in seen:
+                seen.add(variable)
+                default = _shown(field.default)
+                meaning = str(field.description).replace("|", "\\|")
+                yield f"| `{variable}` | {default} | {meaning} |"
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    return "" if default in (None, "") else f"`{default}`"

@@ -1,0 +1,198 @@
+"""The doctor looks at everything, changes nothing, says what to do, and repeats no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import doctor
+from bot.doctor import Finding, examine, surroundings
+from bot.embedded import embedded_redis
+from bot.settings import Settings, SettingsError, known_variables
+from bot.store import Store
+from inference import random_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("doctor") / "tiny"
+    random_model.make(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in known_variables():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+async def found(environment: dict[str, str] | None = None, **options: Any) -> dict[str, Finding]:
+    findings = await examine(environment or {}, lambda: Settings.read(**{"port": 0, **options}))
+    return {finding.what: finding for finding in findings}
+
+
+async def test_a_fresh_folder_is_well_and_stays_untouched(tmp_path: Path, model: Path) -> None:
+    findings = await found(data=tmp_path / "new", model=str(model))
+    assert {finding.what: finding.state for finding in findings.values() if finding.state == "fail"} == {}
+    assert {
+        "Python",
+        "data folder",
+        "disk",
+        "model",
+        "personas",
+        "policy",
+        "port",
+        "database",
+        "Redis",
+    } <= set(findings)
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_wrong_setting_is_named_and_the_rest_is_not_guessed() -> None:
+    def wrong() -> Settings:
+        raise SettingsError("FRONTDESK_PORT: wrong\nREDIS_URL: wrong too")
+
+    said = [finding.said for finding in await examine({}, wrong) if finding.state == "fail"]
+    assert said == ["FRONTDESK_PORT: wrong", "REDIS_URL: wrong too"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "wrong", "right"),
+    [
+        ("SLACK_BOT_TOKEN", "xoxp-not-a-bot-token", "xoxb-1234567890-abcdef"),
+        ("SLACK_APP_TOKEN", "xoxb-1234567890", "xapp-1-A123-456-abcdef"),
+        ("SLACK_SIGNING_SECRET", "too-short-secret", "0123456789abcdef0123456789abcdef"),
+        ("SLACK_API_URL", "https://slack.example.com", "https://slack.example.com/api/"),
+        ("TELEGRAM_BOT_TOKEN", "no-telegram-token", "123456789:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"),
+        ("TELEGRAM_API_URL", "https://tg.example.com/", "http://127.0.0.1:8081"),
+        ("TELEGRAM_WEBHOOK_SECRET", "with spaces in it", "a-webhook_secret"),
+    ],
+)
+async def test_a_token_of_the_wrong_shape_is_found_and_not_repeated(
+    variable: str, wrong: str, right: str, tmp_path: Path
+) -> None:
+    bad = (await found({variable: wrong}, data=tmp_path))[variable]
+    assert bad.state == "fail"
+    assert bad.todo
+    assert wrong not in f"{bad}"
+    assert (await found({variable: right}, data=tmp_path))[variable].state in ("ok", "warn")
+
+
+async def test_a_slack_bot_that_cannot_hear_is_warned_of(tmp_path: Path) -> None:
+    findings = await found({"SLACK_BOT_TOKEN": "xoxb-1234567890-abcdef"}, data=tmp_path)
+    assert "SLACK_APP_TOKEN" in findings["Slack"].todo
+
+
+async def test_a_misspelt_variable_is_warned_of(tmp_path: Path) -> None:
+    findings = await found({"FRONTDESK_PROT": "8080", "FRONTDESK_PORT": "8080"}, data=tmp_path)
+    assert findings["FRONTDESK_PROT"].state == "warn"
+    assert "FRONTDESK_PORT" not in findings
+
+
+async def test_a_missing_model_and_broken_files_are_failures_with_their_own_sentences(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("personas: [")
+    findings = await found(
+        data=tmp_path,
+        model="no-such-model",
+        personas=tmp_path / "broken.yaml",
+        policy=tmp_path / "missing.yaml",
+    )
+    assert "no-such-model" in findings["model"].said
+    assert "not YAML" in findings["personas"].said
+    assert "cannot be read" in findings["policy"].said
+    assert {findings[what].state for what in ("model", "personas", "policy")} == {"fail"}
+
+
+async def test_a_data_folder_that_others_can_open_is_warned_of(tmp_path: Path) -> None:
+    data = tmp_path / "open"
+    data.mkdir(mode=0o755)
+    findings = await found(data=data)
+    assert (findings["data folder"].state, findings["data folder"].todo) == ("warn", f"chmod 700 {data}")
+
+
+async def test_a_data_folder_that_is_a_file_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    assert (await found(data=tmp_path / "data"))["data folder"].state == "fail"
+
+
+async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": 10 * 1024**2})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    assert (await found(data=tmp_path))["disk"].state == "fail"
+
+
+async def test_a_taken_port_is_a_failure_unless_frontdesk_has_it(tmp_path: Path, healthz: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert (await found(data=tmp_path, port=other.getsockname()[1]))["port"].state == "fail"
+    assert (await found(data=tmp_path, port=healthz))["port"].state == "warn"
+
+
+@pytest.fixture
+def healthz() -> Iterator[int]:
+    """The port of something that answers as a running Frontdesk does."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"status": "ok"}')
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name for it
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+async def test_a_real_database_is_asked_and_left_as_it_is(tmp_path: Path, database_url: str) -> None:
+    async with Store.open(database_url):
+        pass
+    finding = (await found(data=tmp_path, database_url=database_url))["database"]
+    assert finding.state == "ok"
+    assert finding.said.endswith("answers")
+
+
+async def test_an_unreachable_database_is_a_failure_without_its_password(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"postgresql://frontdesk:hunter2hunter2@127.0.0.1:{nobody.getsockname()[1]}/frontdesk"
+        finding = (await found(data=tmp_path, database_url=url))["database"]
+    assert finding.state == "fail"
+    assert "hunter2" not in f"{finding}"
+
+
+async def test_a_real_redis_is_asked(tmp_path: Path) -> None:
+    async with embedded_redis(tmp_path, heard=lambda *_: None, hurry=asyncio.Event()) as (url, _):
+        assert (await found(data=tmp_path, redis_url=url))["Redis"].state == "ok"
+        import redis.asyncio
+
+        async with redis.asyncio.Redis.from_url(url) as client:
+            await client.config_set("maxmemory-policy", "allkeys-lru")
+        warned = (await found(data=tmp_path, redis_url=url))["Redis"]
+        assert (warned.state, "noeviction" in warned.todo) == ("warn", True)
+    gone = (await found(data=tmp_path, redis_url=url))["Redis"]
+    assert (gone.state, "REDIS_URL" in gone.todo) == ("fail", True)
+
+
+def test_what_the_env_file_says_counts_unless_it_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=filed\nSLACK_APP_TOKEN=filed\n")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "set")
+    monkeypatch.delenv("SLACK_APP_TOKEN", raising=False)
+    around = surroundings()
+    assert (around["SLACK_BOT_TOKEN"], around["SLACK_APP_TOKEN"]) == ("set", "filed")
