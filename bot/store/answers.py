@@ -1,0 +1,320 @@
+"""Answers: begun once, told in pieces, ended once, each step only for whoever holds the lease.
+
+Knows fencing, pieces, verdicts and notices. Who may answer what is the inbox's.
+
+Every step locks the place first (`clock.tick`) and checks the lease after, in a statement of its own: a snapshot
+taken before the lock could still show a lease that another bot has taken meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Double,
+    and_,
+    bindparam,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.messages import State
+from bot.store.clock import parts, storable, tick
+from bot.store.database import Database
+from bot.store.errors import LeaseLost
+from bot.store.tables import answer, inbox, message, piece, usage, verdict
+from bot.store.values import Begun, BegunPiece, Lease
+
+# What the inbox remembers of a message that reached its end.
+OUTCOME: Mapping[State, str] = {"refused": "refused", "failed": "failed"}
+
+# Statements on an answer's way are built once: building one costs more than running it.
+SAY = insert(message).returning(message.c.id)
+_HELD = and_(
+    inbox.c.id == bindparam("the_inbox"),
+    inbox.c.owner == bindparam("the_owner"),
+    inbox.c.attempt == bindparam("the_attempt"),
+    inbox.c.state == "leased",
+)
+_BEGUN = (
+    select(inbox.c.id, message.c.id.label("answer_id"))
+    .outerjoin(message, and_(message.c.reply_to == inbox.c.message_id, message.c.author == "model"))
+    .where(_HELD)
+)
+_DETAILS = insert(answer)
+_CLOSE = update(inbox).where(_HELD).values(state=bindparam("new_state"), owner="", lease_until=None)
+_ANSWER_TO = select(message.c.id).where(message.c.reply_to == bindparam("asked"), message.c.author == "model")
+_SHOWN = select(piece.c.text).where(piece.c.answer_id == bindparam("told")).order_by(piece.c.seq)
+_END = (
+    update(message)
+    .where(message.c.id == bindparam("this"))
+    .values(state=bindparam("new_state"), ended=bindparam("new_ended"))
+)
+_END_ANSWER = _END.values(content=bindparam("new_content", type_=JSON()))
+_REASON = (
+    update(answer).where(answer.c.message_id == bindparam("this")).values(finish_reason=bindparam("reason"))
+)
+_PIECE = ("answer_id", "place_id", "attempt", "seq", "text", "size", "token_ids", "action", "clock")
+_ADD_PIECE = insert(piece).from_select(
+    list(_PIECE),
+    select(*(bindparam(f"new_{name}", type_=piece.c[name].type) for name in _PIECE))
+    .select_from(inbox)
+    .where(_HELD),
+)
+_COST = ("person_id", "place_id", "prompt_tokens", "completion_tokens", "engine_ms", "created")
+_USE = insert(usage).from_select(
+    ["message_id", "model", "screen", *_COST],
+    select(
+        answer.c.message_id,
+        answer.c.variant,
+        literal("hold"),
+        *(bindparam(f"new_{name}", type_=usage.c[name].type) for name in _COST),
+    ).where(answer.c.message_id == bindparam("told")),
+)
+
+
+def holds(lease: Lease) -> ColumnElement[bool]:
+    """Whether an inbox row is still this lease's: the fence, whatever the time."""
+    return and_(
+        inbox.c.id == lease.inbox_id,
+        inbox.c.owner == lease.owner,
+        inbox.c.attempt == lease.attempt,
+        inbox.c.state == "leased",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Speaks to the tables of answers."""
+
+    database: Database
+
+    async def begin(
+        self,
+        lease: Lease,
+        *,
+        variant: str,
+        persona: str,
+        policy: str,
+        sampling: Mapping[str, object],
+        prompt_hash: str,
+    ) -> Begun:
+        """Begin the answer to a leased message, or take up the one begun under an earlier lease.
+
+        Raises LeaseLost, StoreUnavailable.
+        """
+        details = {
+            "variant": variant,
+            "persona": persona,
+            "policy": policy,
+            "sampling": dict(sampling),
+            "prompt_hash": prompt_hash,
+            "finish_reason": "",
+        }
+        async with self.database.write(durable=False) as connection:
+            clock = await tick(connection, lease.place.id)
+            held = await connection.execute(_BEGUN, _fence(lease))
+            row = held.one_or_none()
+            if row is None:
+                raise LeaseLost(f"message {lease.message_id}")
+            if row.answer_id is not None:
+                return Begun(row.answer_id, await _pieces(connection, row.answer_id))
+            said = _message(lease, author="model", state="answering", text="", born=clock)
+            answer_id = int((await connection.execute(SAY, said)).scalar_one())
+            await connection.execute(_DETAILS, details | {"message_id": answer_id})
+        return Begun(answer_id, ())
+
+    async def add_piece(
+        self,
+        lease: Lease,
+        answer_id: int,
+        *,
+        seq: int,
+        text: str,
+        size: int,
+        token_ids: Sequence[int],
+        action: str,
+    ) -> None:
+        """Commit one judged piece; only then is it anybody's to show.
+
+        `size` counts the characters as the model wrote them. Raises LeaseLost, StoreUnavailable.
+        """
+        async with self.database.write(durable=False) as connection:
+            clock = await tick(connection, lease.place.id)
+            values = _fence(lease) | {
+                "new_answer_id": answer_id,
+                "new_place_id": lease.place.id,
+                "new_attempt": lease.attempt,
+                "new_seq": seq,
+                "new_text": storable(text),
+                "new_size": size,
+                "new_token_ids": list(token_ids),
+                "new_action": action,
+                "new_clock": clock,
+            }
+            if (await connection.execute(_ADD_PIECE, values)).rowcount != 1:
+                raise LeaseLost(f"message {lease.message_id}")
+
+    async def add_verdict(
+        self,
+        message_id: int,
+        *,
+        direction: str,
+        action: str,
+        findings: Sequence[Mapping[str, object]],
+        policy: str,
+        text_hash: str,
+    ) -> None:
+        """Keep what the screen found in a message; nothing when the message was forgotten meanwhile."""
+        row: dict[str, ColumnElement[Any]] = {
+            "direction": literal(direction),
+            "action": literal(action),
+            "findings": literal([dict(finding) for finding in findings], JSON()),
+            "policy": literal(policy),
+            "text_hash": literal(text_hash),
+            "created": literal(time.time(), Double()),
+        }
+        there = select(message.c.id, *row.values()).where(message.c.id == message_id)
+        async with self.database.write(durable=False) as connection:
+            await connection.execute(insert(verdict).from_select(["message_id", *row], there))
+
+    async def finish(
+        self,
+        lease: Lease,
+        answer_id: int | None,
+        *,
+        state: State,
+        finish_reason: str,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        engine_ms: float = 0,
+        notice: str | None = None,
+    ) -> None:
+        """End a leased message, its answer (also one that an earlier lease began) and say `notice` after it.
+
+        What was shown is what the answer remains. Raises LeaseLost, StoreUnavailable.
+        """
+        async with self.database.write() as connection:
+            clock = await tick(connection, lease.place.id, by=3)  # the answer, the message, the notice
+            outcome = _fence(lease) | {"new_state": OUTCOME.get(state, "answered")}
+            if (await connection.execute(_CLOSE, outcome)).rowcount != 1:
+                raise LeaseLost(f"message {lease.message_id}")
+            answer_id = await _end(
+                connection, lease.message_id, answer_id, state=state, reason=finish_reason, clock=clock - 2
+            )
+            if notice:
+                said = _message(lease, author="house", state="done", text=notice, born=clock)
+                await connection.execute(SAY, said)
+            if answer_id is not None:
+                await _use(
+                    connection,
+                    lease,
+                    answer_id,
+                    prompt_tokens=prompt_tokens,
+                    completion_tokens=completion_tokens,
+                    engine_ms=engine_ms,
+                )
+
+    async def drop(
+        self, connection: AsyncConnection, *, place_id: int, inbox_id: int, message_id: int
+    ) -> None:
+        """End as stopped what nobody is answering, in a transaction that has locked the place."""
+        clock = await tick(connection, place_id, by=2)
+        over = {"state": "answered", "owner": "", "lease_until": None}
+        await connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(over))
+        await _end(connection, message_id, None, state="stopped", reason="cancelled", clock=clock - 1)
+
+    async def note(self, place_id: int, text: str) -> int:
+        """Let the house say something in a place; returns the message's id. Raises LookupError, StoreUnavailable."""
+        async with self.database.write() as connection:
+            clock = await tick(connection, place_id)
+            said = {
+                "place_id": place_id,
+                "author": "house",
+                "content": parts(storable(text)),
+                "state": "done",
+                "born": clock,
+                "correlation": "",
+                "created": time.time(),
+            }
+            return int((await connection.execute(SAY, said)).scalar_one())
+
+
+def _message(lease: Lease, *, author: str, state: State, text: str, born: int) -> dict[str, Any]:
+    return {
+        "place_id": lease.place.id,
+        "author": author,
+        "content": parts(storable(text)),
+        "state": state,
+        "reply_to": lease.message_id,
+        "born": born,
+        "correlation": lease.correlation,
+        "created": time.time(),
+    }
+
+
+def _fence(lease: Lease) -> dict[str, Any]:
+    return {"the_inbox": lease.inbox_id, "the_owner": lease.owner, "the_attempt": lease.attempt}
+
+
+async def _pieces(connection: AsyncConnection, answer_id: int) -> tuple[BegunPiece, ...]:
+    rows = await connection.execute(
+        select(piece.c.seq, piece.c.text, piece.c.size, piece.c.token_ids)
+        .where(piece.c.answer_id == answer_id)
+        .order_by(piece.c.seq)
+    )
+    return tuple(BegunPiece(row.seq, row.text, row.size, tuple(row.token_ids)) for row in rows)
+
+
+async def _end(
+    connection: AsyncConnection,
+    message_id: int,
+    answer_id: int | None,
+    *,
+    state: State,
+    reason: str,
+    clock: int,
+) -> int | None:
+    """Bring the answer (at `clock`) and its question (at `clock + 1`) to their last state; the answer's id, if any."""
+    if answer_id is None:
+        answer_id = (await connection.execute(_ANSWER_TO, {"asked": message_id})).scalar()
+    if answer_id is not None:
+        shown = "".join((await connection.execute(_SHOWN, {"told": answer_id})).scalars())
+        if shown and state == "refused":
+            state = "stopped"  # part of it was shown: question and answer stay in the history
+        ended = {"this": answer_id, "new_state": state, "new_ended": clock, "new_content": parts(shown)}
+        await connection.execute(_END_ANSWER, ended)
+        await connection.execute(_REASON, {"this": answer_id, "reason": reason})
+    ended = {"this": message_id, "new_state": state, "new_ended": clock + 1}
+    await connection.execute(_END, ended)
+    return answer_id
+
+
+async def _use(
+    connection: AsyncConnection,
+    lease: Lease,
+    answer_id: int,
+    *,
+    prompt_tokens: int,
+    completion_tokens: int,
+    engine_ms: float,
+) -> None:
+    """Keep what the answer cost."""
+    cost = {
+        "new_person_id": lease.person_id,
+        "new_place_id": lease.place.id,
+        "new_prompt_tokens": prompt_tokens,
+        "new_completion_tokens": completion_tokens,
+        "new_engine_ms": engine_ms,
+        "new_created": time.time(),
+        "told": answer_id,
+    }
+    await connection.execute(_USE, cost)

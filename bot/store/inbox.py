@@ -1,0 +1,307 @@
+"""What came in and whose it is to answer: deduplication, the order of a place, leases.
+
+Knows keys, states and leases. What becomes of an answer stands in `answers.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store.answers import SAY, Answers, holds
+from bot.store.clock import parts, storable, text_of, tick
+from bot.store.database import Database, now
+from bot.store.database import insert as upsert
+from bot.store.people import People
+from bot.store.tables import UNFINISHED, inbox, message, place
+from bot.store.values import Accepted, Lease, LeasedPlace
+
+# A lease that ends later than twice its length from now was given before the clock jumped back: it counts as over.
+PLAUSIBLE = 2.0
+PLACE = ("id", "channel", "key", "site", "language", "persona", "mode")  # what a LeasedPlace is made of
+
+
+class _Duplicate(Exception):
+    """The key was taken while this transaction ran: roll it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Speaks to the tables of what came in."""
+
+    database: Database
+    people: People
+    answers: Answers
+
+    async def accept(
+        self,
+        *,
+        channel: str,
+        key: str,
+        place_key: str,
+        site: str,
+        person_key: str,
+        person_name: str,
+        language: str,
+        text: str,
+        correlation: str,
+        command: bool,
+    ) -> Accepted:
+        """Keep a message; when this returns it is on disk (P1). A key seen before changes nothing.
+
+        A command is kept but waits for no answer. Raises StoreUnavailable.
+        """
+        try:
+            async with self.database.write() as connection:
+                if seen := await _seen(connection, channel, key):
+                    return seen
+                place_id, clock = await self._place(connection, channel, place_key, site, language)
+                person_id = await self.people.known(
+                    connection, channel=channel, key=person_key, name=person_name, language=language
+                )
+                said = {
+                    "place_id": place_id,
+                    "person_id": person_id,
+                    "author": "person",
+                    "content": parts(storable(text)),
+                    "state": "done" if command else "queued",
+                    "born": clock,
+                    "correlation": correlation,
+                    "created": time.time(),
+                }
+                message_id = await self._keep(connection, said, channel=channel, key=key)
+                return Accepted(message_id, place_id, person_id, duplicate=False)
+        except _Duplicate:
+            async with self.database.read() as connection:
+                seen = await _seen(connection, channel, key)
+                assert seen is not None, "a key that was taken is there"  # noqa: S101  # rows are never deleted
+                return seen
+
+    async def _place(
+        self, connection: AsyncConnection, channel: str, key: str, site: str, language: str
+    ) -> tuple[int, int]:
+        """The place and its clock, moved on; made now if new."""
+        new = new_place(channel, key, site, language) | {"clock": 1}
+        row = (await connection.execute(_come_in(self.database.postgres), new)).one()
+        return int(row.id), int(row.clock)
+
+    async def _keep(
+        self, connection: AsyncConnection, said: dict[str, Any], *, channel: str, key: str
+    ) -> int:
+        message_id = (await connection.execute(SAY, said)).scalar_one()
+        row = {
+            "channel": channel,
+            "key": key,
+            "place_id": said["place_id"],
+            "message_id": message_id,
+            "state": "answered" if said["state"] == "done" else "received",
+            "owner": "",
+            "attempt": 0,
+            "cancelled": False,
+            "created": said["created"],
+        }
+        kept = await connection.execute(_keep_once(self.database.postgres), row)
+        if kept.first() is None:
+            raise _Duplicate
+        return int(message_id)
+
+    async def lease(self, *, owner: str, ttl: float, limit: int) -> list[Lease]:
+        """Take up to `limit` messages to answer for `ttl` seconds: of each place the oldest unanswered, if free.
+
+        Messages whose lease ran out are among them. Raises StoreUnavailable.
+        """
+        async with self.database.write(durable=False) as connection:
+            free = await connection.execute(_free(self.database.postgres), {"ttl": ttl, "some": limit})
+            rows = free.all()
+            if rows:
+                await connection.execute(
+                    _take(self.database.postgres),
+                    {"ids": [row.inbox_id for row in rows], "new_owner": owner, "ttl": ttl},
+                )
+        leases = [_lease(row, owner) for row in rows]
+        stopped = {row.inbox_id for row in rows if row.cancelled}
+        for lease in leases:
+            if lease.inbox_id in stopped:
+                await self._stop(lease)
+        return [lease for lease in leases if lease.inbox_id not in stopped]
+
+    async def _stop(self, lease: Lease) -> None:
+        """End what someone stopped while its owner could not hear it."""
+        await self.answers.finish(lease, None, state="stopped", finish_reason="cancelled")
+
+    async def renew(self, lease: Lease, *, ttl: float) -> bool:
+        """Hold a lease for `ttl` more seconds; False when it is somebody else's now."""
+        held = (
+            update(inbox).where(holds(lease)).values(lease_until=now(postgres=self.database.postgres) + ttl)
+        )
+        async with self.database.write(durable=False) as connection:
+            return (await connection.execute(held)).rowcount == 1
+
+    async def release(self, lease: Lease) -> None:
+        """Give a message back at once for another to answer. A lease already lost is no error."""
+        back = (
+            update(inbox)
+            .where(holds(lease), inbox.c.cancelled.is_(False))
+            .values(state="received", owner="", lease_until=None)
+        )
+        async with self.database.write(durable=False) as connection:
+            if (await connection.execute(back)).rowcount:
+                return
+            held = (await connection.execute(select(inbox.c.id).where(holds(lease)))).first()
+        if held:
+            await self._stop(lease)
+
+    async def request_cancel(self, place_id: int) -> list[str]:
+        """Stop a place: what waits there ends at once, what is under way is marked as stopped.
+
+        Returns the correlation of each, for the queue to cancel.
+        """
+        async with self.database.write() as connection:
+            await tick(connection, place_id)  # locks the place
+            rows = (
+                await connection.execute(_unfinished(place_id, now(postgres=self.database.postgres)))
+            ).all()
+            held = [row.inbox_id for row in rows if row.held]
+            if held:
+                await connection.execute(update(inbox).where(inbox.c.id.in_(held)).values(cancelled=True))
+            for row in rows:
+                if not row.held:
+                    await self.answers.drop(
+                        connection, place_id=place_id, inbox_id=row.inbox_id, message_id=row.message_id
+                    )
+        return [row.correlation for row in rows]
+
+
+def new_place(channel: str, key: str, site: str, language: str) -> dict[str, Any]:
+    """A place as it begins."""
+    return {
+        "channel": channel,
+        "key": key,
+        "site": site,
+        "tenant": "",
+        "mode": "assistant",
+        "persona": "",
+        "language": language,
+        "clock": 0,
+        "reset": 0,
+        "cleared": 0,
+        "created": time.time(),
+    }
+
+
+# Statements on a message's way are built once: building one costs more than running it.
+
+_SEEN = (
+    select(inbox.c.place_id, inbox.c.message_id, message.c.person_id)
+    .outerjoin(message, message.c.id == inbox.c.message_id)
+    .where(inbox.c.channel == bindparam("channel"), inbox.c.key == bindparam("key"))
+)
+
+
+async def _seen(connection: AsyncConnection, channel: str, key: str) -> Accepted | None:
+    row = (await connection.execute(_SEEN, {"channel": channel, "key": key})).one_or_none()
+    if row is None:
+        return None
+    return Accepted(row.message_id or 0, row.place_id, row.person_id or 0, duplicate=True)
+
+
+@cache
+def _come_in(postgres: bool) -> Any:
+    new = upsert(place, postgres=postgres)
+    moved = {"clock": place.c.clock + 1, "language": new.excluded.language}
+    return new.on_conflict_do_update(index_elements=["channel", "key"], set_=moved).returning(
+        place.c.id, place.c.clock
+    )
+
+
+@cache
+def _keep_once(postgres: bool) -> Any:
+    return upsert(inbox, postgres=postgres).on_conflict_do_nothing().returning(inbox.c.id)
+
+
+@cache
+def _take(postgres: bool) -> Any:
+    until = now(postgres=postgres) + bindparam("ttl", type_=Double())
+    return (
+        update(inbox)
+        .where(inbox.c.id.in_(bindparam("ids", expanding=True)))
+        .values(state="leased", owner=bindparam("new_owner"), lease_until=until, attempt=inbox.c.attempt + 1)
+    )
+
+
+@cache
+def _free(postgres: bool) -> Select[Any]:
+    """The oldest unfinished row of each place, where nobody holds it; rows that another bot takes are skipped."""
+    ttl: ColumnElement[float] = bindparam("ttl", type_=Double())
+    moment = now(postgres=postgres)
+    over = or_(inbox.c.lease_until < moment, inbox.c.lease_until > moment + PLAUSIBLE * ttl)
+    older = inbox.alias("older")
+    heads = select(func.min(older.c.id)).where(literal_column(UNFINISHED)).group_by(older.c.place_id)
+    return (
+        select(
+            inbox.c.id.label("inbox_id"),
+            inbox.c.attempt,
+            inbox.c.cancelled,
+            message.c.id.label("message_id"),
+            message.c.person_id,
+            message.c.correlation,
+            message.c.content,
+            *(place.c[name].label(f"place_{name}") for name in PLACE),
+        )
+        .join(message, message.c.id == inbox.c.message_id)
+        .join(place, place.c.id == inbox.c.place_id)
+        .where(
+            inbox.c.id.in_(heads),
+            or_(inbox.c.state == "received", and_(inbox.c.state == "leased", over)),
+        )
+        .order_by(inbox.c.id)
+        .limit(bindparam("some", type_=Integer()))
+        .with_for_update(skip_locked=True, of=inbox)
+    )
+
+
+def _unfinished(place_id: int, moment: ColumnElement[float]) -> Select[Any]:
+    """What a place still owes an answer, oldest first; `held`: somebody is at it."""
+    held = and_(inbox.c.state == "leased", inbox.c.lease_until >= moment)
+    return (
+        select(
+            inbox.c.id.label("inbox_id"),
+            inbox.c.message_id,
+            message.c.correlation,
+            held.label("held"),
+        )
+        .join(message, message.c.id == inbox.c.message_id)
+        .where(inbox.c.place_id == place_id, inbox.c.state.in_(("received", "leased")))
+        .order_by(inbox.c.id)
+    )
+
+
+def _lease(row: Row[Any], owner: str) -> Lease:
+    return Lease(
+        inbox_id=row.inbox_id,
+        message_id=row.message_id,
+        person_id=row.person_id,
+        correlation=row.correlation,
+        owner=owner,
+        attempt=row.attempt + 1,
+        text=text_of(row.content),
+        place=LeasedPlace(*(getattr(row, f"place_{name}") for name in PLACE)),
+    )

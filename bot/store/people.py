@@ -1,0 +1,132 @@
+"""People: who they are in each channel, what they agreed to, and how they are forgotten.
+
+Knows identities and deletion. Leaves what was said to the inbox and the answers.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store.clock import storable, tick
+from bot.store.database import Database
+from bot.store.database import insert as upsert
+from bot.store.tables import audit, consent, identity, inbox, message, person, piece, place
+
+# Built once, like every statement on a message's way: building one costs more than running it.
+_KNOWN = (
+    select(person.c.id, person.c.name, person.c.language)
+    .join(identity, identity.c.person_id == person.c.id)
+    .where(identity.c.channel == bindparam("channel"), identity.c.key == bindparam("key"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Speaks to the tables of people."""
+
+    database: Database
+
+    async def known(
+        self, connection: AsyncConnection, *, channel: str, key: str, name: str, language: str
+    ) -> int:
+        """The id of the person behind a channel's key, made now if new; two at once make one."""
+        found = (await connection.execute(_KNOWN, {"channel": channel, "key": key})).one_or_none()
+        if found is None:
+            return await self._new(connection, channel=channel, key=key, name=name, language=language)
+        if (found.name, found.language) != (storable(name) or found.name, language):
+            await connection.execute(
+                update(person)
+                .where(person.c.id == found.id)
+                .values(name=storable(name) or found.name, language=language)
+            )
+        return int(found.id)
+
+    async def _new(
+        self, connection: AsyncConnection, *, channel: str, key: str, name: str, language: str
+    ) -> int:
+        row = {"name": storable(name), "language": language, "created": time.time()}
+        person_id = (await connection.execute(insert(person).values(row).returning(person.c.id))).scalar_one()
+        made = await connection.execute(
+            upsert(identity, postgres=self.database.postgres)
+            .values(person_id=person_id, channel=channel, key=key)
+            .on_conflict_do_nothing()
+            .returning(identity.c.id)
+        )
+        if made.first():
+            return int(person_id)
+        await connection.execute(delete(person).where(person.c.id == person_id))  # another was faster
+        who = select(identity.c.person_id).where(identity.c.channel == channel, identity.c.key == key)
+        return int((await connection.execute(who)).scalar_one())
+
+    async def agree(self, person_id: int, *, kind: str, given: bool) -> None:
+        """Keep that a person agreed to something (`given`), or took it back."""
+        row = {"person_id": person_id, "kind": kind, "given": given, "created": time.time()}
+        async with self.database.write() as connection:
+            await connection.execute(insert(consent).values(row))
+
+    async def agreed(self, person_id: int, *, kind: str) -> bool:
+        """Whether the person's last word on `kind` was yes."""
+        statement = (
+            select(consent.c.given)
+            .where(consent.c.person_id == person_id, consent.c.kind == kind)
+            .order_by(consent.c.id.desc())
+            .limit(1)
+        )
+        async with self.database.read() as connection:
+            return bool((await connection.execute(statement)).scalar())
+
+    async def forget(self, person_id: int) -> None:
+        """Delete everything a person said, with the answers, their pieces, verdicts and feedback, everywhere.
+
+        An answer under way loses its lease. The keys of what came in stay, without content, so that a late
+        redelivery is not answered (P1); sessions stay valid; one audit row tells that it happened.
+        """
+        theirs = select(message.c.place_id).where(message.c.person_id == person_id).distinct()
+        async with self.database.write() as connection:
+            deleted = 0
+            for place_id in sorted(
+                (await connection.execute(theirs)).scalars()
+            ):  # one order for all: no deadlock
+                deleted += await _clear(connection, person_id=person_id, place_id=place_id)
+            await connection.execute(update(person).where(person.c.id == person_id).values(name=""))
+            row = {"action": "forget", "subject": f"person {person_id}", "created": time.time()}
+            await connection.execute(insert(audit).values(row | {"detail": {"messages": deleted}}))
+
+
+async def _clear(connection: AsyncConnection, *, person_id: int, place_id: int) -> int:
+    clock = await tick(connection, place_id)
+    theirs = select(message.c.id).where(message.c.place_id == place_id, message.c.person_id == person_id)
+    await connection.execute(
+        update(inbox)
+        .where(inbox.c.message_id.in_(theirs), inbox.c.state.in_(("received", "leased")))
+        .values(state="answered", owner="", lease_until=None)
+    )
+    deleted = await connection.execute(delete(message).where(message.c.id.in_(theirs)))  # answers follow
+    others = select(exists().where(message.c.place_id == place_id, message.c.author != "house"))
+    if not (await connection.execute(others)).scalar():
+        await connection.execute(delete(message).where(message.c.place_id == place_id))
+    await _say_again(connection, place_id, cleared=clock)
+    return int(deleted.rowcount)
+
+
+async def _say_again(connection: AsyncConnection, place_id: int, *, cleared: int) -> None:
+    """Move what is left behind the `cleared` mark: a viewer drops everything there, then reads the rest anew."""
+    oldest = select(message.c.born).where(message.c.place_id == place_id).order_by(message.c.born).limit(1)
+    born = (await connection.execute(oldest)).scalar()
+    moved = {"cleared": cleared, "reset": cleared}
+    if born is not None:
+        by = cleared + 1 - born
+        await connection.execute(
+            update(message)
+            .where(message.c.place_id == place_id)
+            .values(born=message.c.born + by, ended=message.c.ended + by)
+        )
+        await connection.execute(
+            update(piece).where(piece.c.place_id == place_id).values(clock=piece.c.clock + by)
+        )
+        moved = {"cleared": cleared, "reset": place.c.reset + by, "clock": place.c.clock + by}
+    await connection.execute(update(place).where(place.c.id == place_id).values(moved))

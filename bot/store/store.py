@@ -1,0 +1,76 @@
+"""The Store: one door to everything that is kept. Each verb belongs to the concept file that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+
+from bot.store.answers import Answers
+from bot.store.database import Database, opened
+from bot.store.inbox import Inbox
+from bot.store.keys import Keys
+from bot.store.people import People
+from bot.store.schema import migrate
+from bot.store.sessions import Sessions
+from bot.store.timeline import Timeline
+
+
+class Store:
+    """One per process. Every verb raises StoreUnavailable while the database is away, locked or full."""
+
+    def __init__(self, database: Database) -> None:
+        people = People(database)
+        answers = Answers(database)
+        inbox = Inbox(database, people, answers)
+        timeline = Timeline(database)
+        sessions = Sessions(database, people)
+        keys = Keys(database)
+        self._database = database
+        # what comes in
+        self.accept = inbox.accept
+        self.lease = inbox.lease
+        self.renew = inbox.renew
+        self.release = inbox.release
+        self.request_cancel = inbox.request_cancel
+        # what is answered
+        self.begin = answers.begin
+        self.add_piece = answers.add_piece
+        self.add_verdict = answers.add_verdict
+        self.finish = answers.finish
+        self.note = answers.note
+        # what is seen and remembered
+        self.timeline = timeline.timeline
+        self.history = timeline.history
+        self.reset = timeline.reset
+        # whose it is
+        self.forget = people.forget
+        self.agree = people.agree
+        self.agreed = people.agreed
+        self.open_session = sessions.open_session
+        self.session = sessions.session
+        self.rate = sessions.rate
+        # who may ask, and what it cost
+        self.create_key = keys.create_key
+        self.key = keys.key
+        self.keys = keys.keys
+        self.revoke_key = keys.revoke_key
+        self.add_usage = keys.add_usage
+        self.audit = keys.audit
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncIterator[Store]:
+        """Open the database of `url` and bring it to this version's schema; replicas may do so at the same time.
+
+        Takes postgresql://, postgres:// and sqlite:///path. Raises WrongDatabaseUrl, StoreMismatch, StoreUnavailable.
+        """
+        async with opened(url) as database:
+            await migrate(database)
+            yield cls(database)
+
+    async def ping(self) -> None:
+        """Return when the database answers. Raises StoreUnavailable."""
+        async with self._database.read() as connection:
+            await connection.execute(text("SELECT 1"))

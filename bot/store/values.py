@@ -1,0 +1,91 @@
+"""What the store hands out: frozen values, free of any database.
+
+Ids are integers that are never used twice; times are UTC, in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.messages import Author
+
+Mode = Literal["assistant", "human", "closed"]
+Screen = Literal["hold", "shadow", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that is safe in SQL. `message_id` is 0 for a duplicate whose original was forgotten since."""
+
+    message_id: int
+    place_id: int
+    person_id: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedPlace:
+    """The place of a leased message. `persona` is the place's own choice; empty: the site's or channel's."""
+
+    id: int
+    channel: str
+    key: str
+    site: str
+    language: str
+    persona: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to answer one message, until another `attempt` at it begins."""
+
+    inbox_id: int
+    message_id: int
+    person_id: int
+    correlation: str
+    owner: str
+    attempt: int  # 1 at first; each lease of the same message is one more, and fences the ones before
+    text: str
+    place: LeasedPlace
+
+
+@dataclass(frozen=True, slots=True)
+class BegunPiece:
+    """A piece committed earlier. `size` counts characters as the model wrote them; `text` is what was shown."""
+
+    seq: int
+    text: str
+    size: int
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer that exists, with whatever earlier attempts have shown of it."""
+
+    answer_id: int
+    pieces: tuple[BegunPiece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMessage:
+    """What was said before, as the model may read it: the house's notices are not among it."""
+
+    id: int
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key; the secret itself is not kept."""
+
+    id: int
+    name: str
+    screen: Screen
+    scopes: tuple[str, ...]
+    created: float
+    last_used: float | None
+    revoked: float | None
