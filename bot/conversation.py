@@ -23,7 +23,7 @@ from bot.messages import Incoming, NotAccepted, Notice, Receipt, Refusal, Shown,
 from bot.metrics import Metrics
 from bot.notices import notice
 from bot.personas import Persona, Personas
-from bot.store import Begun, Lease, Store
+from bot.store import AnswerStopped, Begun, Lease, Store
 from inference.chat import Chat, Turn
 from moderation import (
     Context,
@@ -179,8 +179,17 @@ class Conversation:
         except QueueUnavailable as error:
             self.metrics.postponed.inc()
             raise Postponed from error
+        except AnswerStopped:
+            await self._stopped(lease)
         except _ENDINGS as error:
             yield Notice(await self._end_early(lease, error))
+
+    async def _stopped(self, lease: Lease) -> None:
+        """Nothing more is shown once someone said stop, though more may have been made."""
+        await self._cancel(lease.correlation)
+        await self.store.finish(lease, None, state="stopped", finish_reason="cancelled")
+        self.metrics.answers.labels(lease.place.channel, "cancelled").inc()
+        self.bell.ring(lease.place.id)
 
     async def _end_early(self, lease: Lease, error: Exception) -> str:
         """Close the answer that cannot go on; returns the sentence for the person."""

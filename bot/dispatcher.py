@@ -80,9 +80,8 @@ class Dispatcher:
         structlog.contextvars.bind_contextvars(correlation=lease.correlation)
         self.conversation.metrics.running.inc()
         try:
-            await self._show_while_leased(lease)
-        except Postponed:
-            await self._postpone(lease)
+            if not await self._show_while_leased(lease):
+                await self._postpone(lease)
         except LeaseLost:
             log.info("another process has taken the message over")
         except StoreUnavailable as error:
@@ -101,8 +100,8 @@ class Dispatcher:
             self._carried.discard(lease.inbox_id)
             self.conversation.woken.set()  # the next message of this place may go
 
-    async def _show_while_leased(self, lease: Lease) -> None:
-        """Show the answer beside a task that renews the lease; losing the lease ends the answer."""
+    async def _show_while_leased(self, lease: Lease) -> bool:
+        """Show the answer beside a task that renews the lease; losing the lease ends the answer. False: postponed."""
         place = Place(lease.place.channel, lease.place.key, lease.place.site)
         showing = asyncio.ensure_future(self._show(lease, place))
         renewing = asyncio.ensure_future(self._renew(lease))
@@ -112,10 +111,13 @@ class Dispatcher:
                 showing.result()
             else:
                 renewing.result()
+        except Postponed:
+            return False
         finally:
             for task in (showing, renewing):
                 task.cancel()
             await asyncio.gather(showing, renewing, return_exceptions=True)
+        return True
 
     async def _show(self, lease: Lease, place: Place) -> None:
         async with aclosing(self.conversation.answer(lease)) as answer:

@@ -33,6 +33,10 @@ def run(
     parent_pipe: Annotated[
         int | None, typer.Option(help="End when this file descriptor, a pipe from a parent, is closed.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only tell whether this machine's worker is well, for health checks."),
+    ] = False,
 ) -> None:
     """Answer what waits in the queue, until SIGTERM. Options win over environment variables."""
     from worker import logs
@@ -53,6 +57,8 @@ def run(
     except SettingsError as error:
         typer.echo(f"These settings are wrong or missing:\n{error}", err=True)
         raise typer.Exit(2) from None
+    if check:
+        raise typer.Exit(_check(settings.redis_url.get_secret_value()))
     logs.set_up(settings.log_level)
 
     from inference.library import ModelNotFound
@@ -65,3 +71,26 @@ def run(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(status)
+
+
+def _check(redis_url: str) -> int:
+    """0 when a worker on this machine has its model loaded and its heart beats, else 1 and a sentence."""
+    import asyncio
+    import platform
+
+    from worker.client import Queue
+
+    async def look() -> str:
+        async with Queue.open(redis_url, limit=1) as queue:
+            health = await queue.health()
+        here = [worker for worker in health.workers if worker.host == platform.node()]
+        if not health.redis:
+            return "Redis does not answer."
+        if not here:
+            return "No worker on this machine."
+        return "" if any(worker.loaded for worker in here) else "The worker has not loaded its model yet."
+
+    trouble = asyncio.run(look())
+    if trouble:
+        typer.echo(trouble, err=True)
+    return 1 if trouble else 0

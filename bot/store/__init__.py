@@ -6,7 +6,14 @@ transaction that is also the lock. Events are read off the rows, not kept in a t
 deletes the events, and nothing is written twice.
 """
 
-from bot.store.errors import LeaseLost, StoreError, StoreMismatch, StoreUnavailable, WrongDatabaseUrl
+from bot.store.errors import (
+    AnswerStopped,
+    LeaseLost,
+    StoreError,
+    StoreMismatch,
+    StoreUnavailable,
+    WrongDatabaseUrl,
+)
 from bot.store.store import Store
 from bot.store.values import (
     Accepted,
@@ -22,6 +29,7 @@ from bot.store.values import (
 
 __all__ = [
     "Accepted",
+    "AnswerStopped",
     "Begun",
     "BegunPiece",
     "HistoryMessage",

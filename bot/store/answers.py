@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.messages import State
 from bot.store.clock import parts, storable, tick
 from bot.store.database import Database
-from bot.store.errors import LeaseLost
+from bot.store.errors import AnswerStopped, LeaseLost
 from bot.store.tables import answer, inbox, message, piece, usage, verdict
 from bot.store.values import Begun, BegunPiece, Lease
 
@@ -67,7 +67,7 @@ _ADD_PIECE = insert(piece).from_select(
     list(_PIECE),
     select(*(bindparam(f"new_{name}", type_=piece.c[name].type) for name in _PIECE))
     .select_from(inbox)
-    .where(_HELD),
+    .where(_HELD, inbox.c.cancelled.is_(False)),
 )
 _COST = ("person_id", "place_id", "prompt_tokens", "completion_tokens", "engine_ms", "created")
 _USE = insert(usage).from_select(
@@ -145,7 +145,7 @@ class Answers:
     ) -> None:
         """Commit one judged piece; only then is it anybody's to show.
 
-        `size` counts the characters as the model wrote them. Raises LeaseLost, StoreUnavailable.
+        `size` counts the characters as the model wrote them. Raises AnswerStopped, LeaseLost, StoreUnavailable.
         """
         async with self.database.write(durable=False) as connection:
             clock = await tick(connection, lease.place.id)
@@ -160,8 +160,10 @@ class Answers:
                 "new_action": action,
                 "new_clock": clock,
             }
-            if (await connection.execute(_ADD_PIECE, values)).rowcount != 1:
-                raise LeaseLost(f"message {lease.message_id}")
+            if (await connection.execute(_ADD_PIECE, values)).rowcount == 1:
+                return
+            held = (await connection.execute(select(inbox.c.id).where(holds(lease)))).first()
+        raise AnswerStopped if held else LeaseLost(f"message {lease.message_id}")
 
     async def add_verdict(
         self,

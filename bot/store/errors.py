@@ -3,6 +3,7 @@
     StoreError
     ├── StoreUnavailable   the database is away, locked, full or damaged: nothing was done, try again later
     ├── LeaseLost          another process answers this message now: stop, and show nothing more
+    ├── AnswerStopped      someone said stop: show nothing more, and end the answer
     ├── StoreMismatch      the database was made by a newer Frontdesk
     └── WrongDatabaseUrl   DATABASE_URL cannot be used; the message says why and never repeats the URL
 
@@ -32,6 +33,10 @@ class StoreUnavailable(StoreError, Unavailable):
 
 class LeaseLost(StoreError):
     """The lease is not this process's any more."""
+
+
+class AnswerStopped(StoreError):
+    """Someone stopped the answer that this lease is for."""
 
 
 class StoreMismatch(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 import pytest
@@ -92,6 +93,17 @@ async def test_stop_ends_the_answer_under_way_and_keeps_what_was_shown(desk):
     assert len("".join(shown)) < len("".join(desk.script))
     assert ("model", "".join(shown), "stopped") in await desk.seen()
     assert desk.queue.ended["cancelled"] == 1
+
+
+async def test_after_stop_nothing_more_is_shown_though_the_model_was_faster(desk):
+    await desk.say("hello")
+    async with aclosing(desk.conversation.answer(await desk.lease())) as answer:
+        first = await anext(answer)
+        while not desk.queue.ended["stop"]:
+            await asyncio.sleep(0)
+        await desk.say("/stop")
+        assert [part async for part in answer] == []
+    assert ("model", first.text, "stopped") in await desk.seen()
 
 
 async def test_stop_drops_what_waits(desk):

@@ -10,6 +10,7 @@ import pytest
 from bot import dispatcher
 from bot.dispatcher import Dispatcher
 from bot.notices import notice
+from bot.store import StoreUnavailable
 
 SOON = 10.0  # seconds; a deadline, not a pause
 
@@ -127,6 +128,24 @@ async def test_the_queue_away_is_said_once_and_the_answer_comes_when_it_is_back(
     assert [said for said in await desk.seen() if said[0] == "house"] == [
         ("house", notice("waiting", "en"), "done")
     ]
+
+
+async def test_queue_and_database_both_away_end_nothing_but_the_try(desk, dispatch, monkeypatch):
+    monkeypatch.setattr(dispatcher, "POSTPONED_SECONDS", 0.0)
+    desk.queue.away = True
+    tried = asyncio.Event()
+
+    async def away(*args, **kwargs):
+        tried.set()
+        raise StoreUnavailable("away")
+
+    await desk.say("hello")
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.store, "note", away)
+        async with running(dispatch()):
+            async with asyncio.timeout(SOON):
+                await tried.wait()
+            await desk.say("still here?")
 
 
 async def test_a_channel_that_fails_costs_its_own_answer_alone(desk, dispatch, channel):

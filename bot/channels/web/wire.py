@@ -49,7 +49,9 @@ def _grown(said: Said, *, before: str, text: str) -> dict[str, object]:
     now = html.blocks(before + text, start=shown)
     grown = {"message": said.message_id, "say": speech.spoken(before, before + text)}
     if was and not now.finished and now.open.startswith(was):
-        return grown | {"add": now.open[len(was) :]}  # a long block is not sent again with each of its sentences
+        return grown | {
+            "add": now.open[len(was) :]
+        }  # a long block is not sent again with each of its sentences
     return grown | {"from": shown, "blocks": now.finished, "open": now.open}
 
 
