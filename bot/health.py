@@ -23,7 +23,8 @@ from worker.client import Queue
 from worker.health import Health as QueueHealth
 from worker.health import WorkerInfo
 
-FRESH = 1.0  # seconds that a look is good for: probes from several sides cost one look
+FRESH = 1.0  # seconds that a good look is good for: probes from several sides cost one look
+SOON = 0.1  # seconds that any other is: whoever waits for the start, or for its end, hears of it at once
 PATIENCE = 2.0  # seconds for the database or the queue to answer; probes themselves give up after some
 
 UNAUTHORIZED = (
@@ -103,7 +104,8 @@ class Health:
         """How things are, at most FRESH seconds ago. Never raises."""
         latest = self._latest
         async with latest.looking:
-            if latest.report is None or time.monotonic() - latest.at > FRESH:
+            good_for = FRESH if latest.report and latest.report.ready else SOON
+            if latest.report is None or time.monotonic() - latest.at > good_for:
                 latest.report = await self._look()
                 latest.at = time.monotonic()
             return latest.report

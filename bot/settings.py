@@ -12,8 +12,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from worker.settings import EnvironmentSettings, RedisUrl, SettingsError, WorkerSettings
+
+__all__ = [
+    "PLANNED",
+    "Settings",
+    "SettingsError",
+    "known_variables",
+    "secrets_in",
+    "table",
+    "without_secrets",
+]
 
 # Channels whose variables are part of the contract but whose code has not landed: saying so beats silence.
 PLANNED = {"SLACK_BOT_TOKEN": "Slack", "TELEGRAM_BOT_TOKEN": "Telegram"}
@@ -23,21 +35,8 @@ SECRET_PREFIXES = ("SLACK_", "TELEGRAM_")
 SECRET_VARIABLES = frozenset({"DATABASE_URL", "FRONTDESK_API_KEYS", "FRONTDESK_KEY"})
 
 
-class SettingsError(Exception):
-    """One or more variables are wrong; the message names each one and what it takes."""
-
-
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """Frozen values. Field descriptions are what the README prints."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,  # compose files write NAME= for what is not set
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-    )
 
     data: Path = Field(
         Path("data"), validation_alias="FRONTDESK_DATA", description="folder of the database, models and logs"
@@ -80,7 +79,7 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_URL",
         description="postgresql://… or sqlite:///…; empty: SQLite in the data folder",
     )
-    redis_url: SecretStr | None = Field(
+    redis_url: RedisUrl | None = Field(
         None,
         validation_alias="REDIS_URL",
         description="redis://…, rediss://… or unix:///…; empty: an embedded server, "
@@ -135,29 +134,6 @@ class Settings(BaseSettings):
             raise ValueError("it must start with postgresql:// or sqlite:///")
         return url
 
-    @field_validator("redis_url")
-    @classmethod
-    def _known_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it must start with redis://, rediss:// or unix://")
-        return url
-
-    @classmethod
-    def read(cls, **overrides: object) -> Settings:
-        """Settings from the environment and `.env`; `overrides` (command-line options) win.
-
-        Raises SettingsError naming every wrong variable.
-        """
-        given = {name: value for name, value in overrides.items() if value is not None}
-        try:
-            return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, that is the point
-        except ValidationError as error:
-            raise SettingsError("\n".join(_mistakes(error))) from None
-        except UnicodeDecodeError:
-            raise SettingsError(".env: is not UTF-8 text") from None
-        except OSError as error:
-            raise SettingsError(f".env: cannot be read ({error.strerror})") from None
-
     def secrets(self) -> tuple[str, ...]:
         """Every value that must never be shown, for those who hide them."""
         found = [key.get_secret_value() for key in self.api_keys]
@@ -211,22 +187,6 @@ def _passwords(url: str) -> Iterator[str]:
         yield from (password, unquote(password))
 
 
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    for mistake in error.errors(include_input=False, include_url=False):
-        yield f"{_variable(mistake['loc'])}: {mistake['msg'].removeprefix('Value error, ')}"
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else "settings"
-    field = Settings.model_fields.get(name)
-    return variable_name(name) if field else name
-
-
-def variable_name(field_name: str) -> str:
-    """The environment variable of one field."""
-    return str(Settings.model_fields[field_name].validation_alias)
-
-
 def known_variables() -> frozenset[str]:
     """The name of every variable that Frontdesk reads."""
     return frozenset(row.split("`")[1] for row in _rows()) | SECRET_VARIABLES
@@ -239,13 +199,11 @@ def table() -> str:
 
 def _rows() -> Iterator[str]:
     """The house's own variables, and then those that only the worker reads."""
-    from worker.settings import WorkerSettings  # only for the table: the worker reads its own
-
     seen: set[str] = set()
-    readers: tuple[type[BaseSettings], ...] = (Settings, WorkerSettings)
+    readers: tuple[type[EnvironmentSettings], ...] = (Settings, WorkerSettings)
     for reader in readers:
         for name, field in reader.model_fields.items():
-            variable = str(field.validation_alias or name)
+            variable = reader.variable(name)
             if variable not in seen:
                 seen.add(variable)
                 default = _shown(field.default)

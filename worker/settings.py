@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 QueueName = Literal["answers", "bulk"]
@@ -32,14 +32,60 @@ class SettingsError(Exception):
     """One or more variables are wrong; the message names each one and what it takes."""
 
 
-class WorkerSettings(BaseSettings):
-    """Frozen values. Field descriptions are what the README prints."""
+class EnvironmentSettings(BaseSettings):
+    """What is read from environment variables and `.env` into frozen values, the worker's and the bot's alike."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # compose files write NAME= for what is not set
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
-    redis_url: SecretStr = Field(
+    @classmethod
+    def read(cls, **overrides: object) -> Self:
+        """Settings from the environment and `.env`; `overrides` (command-line options) win.
+
+        Raises SettingsError naming every wrong variable.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, that is the point
+        except ValidationError as error:
+            raise SettingsError("\n".join(cls._mistakes(error))) from None
+        except UnicodeDecodeError:
+            raise SettingsError(".env: is not UTF-8 text") from None
+        except OSError as error:
+            raise SettingsError(f".env: cannot be read ({error.strerror})") from None
+
+    @classmethod
+    def variable(cls, field_name: str) -> str:
+        """The environment variable of one field."""
+        field = cls.model_fields.get(field_name)
+        return str(field.validation_alias or field_name) if field else field_name
+
+    @classmethod
+    def _mistakes(cls, error: ValidationError) -> Iterator[str]:
+        for mistake in error.errors(include_input=False, include_url=False):
+            name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
+            yield f"{cls.variable(name)}: {mistake['msg'].removeprefix('Value error, ')}"
+
+
+def _known_redis(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("it must start with redis://, rediss:// or unix://")
+    return url
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_known_redis)]
+
+
+class WorkerSettings(EnvironmentSettings):
+    """Frozen values. Field descriptions are what the README prints."""
+
+    redis_url: RedisUrl = Field(
         validation_alias="REDIS_URL", description="redis://…, rediss://… or unix:///…: the queue's server"
     )
     model: str = Field(
@@ -89,30 +135,3 @@ class WorkerSettings(BaseSettings):
         if isinstance(value, str):
             return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
         return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _known_redis(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it must start with redis://, rediss:// or unix://")
-        return url
-
-    @classmethod
-    def read(cls, **overrides: object) -> WorkerSettings:
-        """Settings from the environment and `.env`; `overrides` (command-line options) win.
-
-        Raises SettingsError naming every wrong variable.
-        """
-        given = {name: value for name, value in overrides.items() if value is not None}
-        try:
-            return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, that is the point
-        except ValidationError as error:
-            raise SettingsError("\n".join(_mistakes(error))) from None
-
-
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    for mistake in error.errors(include_input=False, include_url=False):
-        name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
-        field = WorkerSettings.model_fields.get(name)
-        variable = str(field.validation_alias) if field else name
-        yield f"{variable}: {mistake['msg'].removeprefix('Value error, ')}"

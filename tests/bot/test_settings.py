@@ -15,11 +15,10 @@ from bot.settings import (
     known_variables,
     secrets_in,
     table,
-    variable_name,
     without_secrets,
 )
 
-VARIABLES = sorted(variable_name(name) for name in Settings.model_fields)
+VARIABLES = sorted(Settings.variable(name) for name in Settings.model_fields)
 
 
 @pytest.fixture(autouse=True)
