@@ -44,7 +44,7 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Frontdesk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	@echo "making $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; } # half a one (Debian without python3-venv) would look whole
 
 $(VENV)/.run: pyproject.toml $(PINS) | $(BIN)/python
 	@echo "installing what running needs (a minute or so, once) ..."

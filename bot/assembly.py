@@ -193,7 +193,11 @@ async def _guarded(
 async def _listening(application: web.Application, settings: Settings) -> AsyncGenerator[int, None]:
     """The HTTP server; yields the port it listens on."""
     runner = web.AppRunner(
-        application, access_log=None, handler_cancellation=True, shutdown_timeout=CLOSING_SECONDS
+        application,
+        access_log=None,
+        auto_decompress=False,  # 64 kB of gzip become 64 MB, and half a second of the loop's time, before any limit
+        handler_cancellation=True,
+        shutdown_timeout=CLOSING_SECONDS,
     )
     await runner.setup()
     try:

@@ -23,7 +23,7 @@ GROUP = "frontdesk.commands"
 HELP = {  # so that the list of commands imports none of them
     "keys": "Make, list and revoke API keys.",
     "worker": "Run a worker alone; it needs REDIS_URL.",
-    "models": "List, convert and check models.",
+    "models": "List models, look at one, make one of random weights.",
     "train": "Train models (needs the extra train).",
     "moderation": "Judge a text by hand, check a policy file.",
 }

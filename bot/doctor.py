@@ -77,7 +77,16 @@ async def examine(
         ]
         return [*findings, *wrong]
     checks: list[Callable[[Settings], Awaitable[Finding]]] = [_database, _redis]
-    plain: list[Callable[[Settings], Finding]] = [_folder, _disk, _model, _personas, _policy, _port, _keys]
+    plain: list[Callable[[Settings], Finding]] = [
+        _folder,
+        _disk,
+        _model,
+        _personas,
+        _policy,
+        _port,
+        _keys,
+        _proxy,
+    ]
     findings += await asyncio.to_thread(lambda: [check(settings) for check in plain])
     findings += await asyncio.gather(*(check(settings) for check in checks))
     return [_without_secrets(finding, settings) for finding in findings]
@@ -225,11 +234,22 @@ def _keys(settings: Settings) -> Finding:
     if settings.api_keys:
         return Finding("ok", "FRONTDESK_API_KEYS", f"{len(settings.api_keys)} set")
     said = "not set: /v1 answers requests from this computer only, and keys made with frontdesk keys"
+    if settings.public_url:
+        said = "not set: /v1 answers keys made with frontdesk keys"
     if settings.host in ("127.0.0.1", "localhost", "::1"):
         return Finding("ok", "FRONTDESK_API_KEYS", said)
     return Finding(
         "warn", "FRONTDESK_API_KEYS", said, "set one, if you run health checks or metrics from outside"
     )
+
+
+def _proxy(settings: Settings) -> Finding:
+    """We speak no https ourselves: whoever is reached by it has a proxy in front."""
+    if settings.public_url.startswith("https://") and not settings.trusted_proxies:
+        said = "not set: behind a proxy all visitors share the limits of one address"
+        todo = "set it to 1, and let the proxy send X-Forwarded-For"
+        return Finding("warn", "FRONTDESK_TRUSTED_PROXIES", said, todo)
+    return Finding("ok", "FRONTDESK_TRUSTED_PROXIES", str(settings.trusted_proxies))
 
 
 async def _database(settings: Settings) -> Finding:

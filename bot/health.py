@@ -28,7 +28,8 @@ SOON = 0.1  # seconds that any other is: whoever waits for the start, or for its
 PATIENCE = 2.0  # seconds for the database or the queue to answer; probes themselves give up after some
 
 UNAUTHORIZED = (
-    "Metrics need a key with the scope admin, or to be read on this computer while no operator key is set."
+    "Metrics need a key with the scope admin, or to be read on this computer while neither an operator key nor a "
+    "public address is set."
 )
 
 

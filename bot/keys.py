@@ -69,6 +69,7 @@ def list_keys() -> None:
     """Show every key: its name and rights, never the key itself."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     async def found() -> list[Any]:
         async with _store() as store:
@@ -77,7 +78,7 @@ def list_keys() -> None:
     table = Table("id", "name", "scopes", "screen", "made", "last used", "revoked")
     for key in _run(found()):
         times = (_day(at) for at in (key.created, key.last_used, key.revoked))
-        table.add_row(str(key.id), key.name, ", ".join(key.scopes), key.screen, *times)
+        table.add_row(str(key.id), Text(key.name), ", ".join(key.scopes), key.screen, *times)
     Console().print(table)
 
 
@@ -115,12 +116,12 @@ async def _store() -> AsyncGenerator[Store, None]:
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run it, or say in a sentence why not."""
     from bot.settings import SettingsError
-    from bot.store.errors import StoreError
+    from bot.store.errors import StoreError, sentence
 
     try:
         return asyncio.run(work)
     except (SettingsError, StoreError, OSError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(sentence(error) if isinstance(error, StoreError) else str(error), err=True)
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 Author = Literal["person", "model", "operator", "house"]
 State = Literal["queued", "answering", "done", "stopped", "failed", "refused"]
 
+MAX_CHARS = 8_000  # of one message: about 2,000 tokens, more than the smallest context holds
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

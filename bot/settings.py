@@ -58,7 +58,8 @@ class Settings(EnvironmentSettings):
     public_url: str = Field(
         "",
         validation_alias="FRONTDESK_PUBLIC_URL",
-        description="how browsers reach this server, e.g. https://chat.example.com; empty: http://host:port",
+        description="how browsers reach this server, e.g. https://chat.example.com; once set, /v1 needs a key; "
+        "empty: http://host:port",
     )
     personas: Path | None = Field(
         None,
@@ -123,8 +124,8 @@ class Settings(EnvironmentSettings):
     @field_validator("public_url")
     @classmethod
     def _browsable(cls, url: str) -> str:
-        if url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
-            raise ValueError("it must be an address such as https://chat.example.com")
+        if url and not re.fullmatch(r"https?://[^\s/?#@]+/?", url):
+            raise ValueError("it must be an address without a path, such as https://chat.example.com")
         return url
 
     @field_validator("database_url")

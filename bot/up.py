@@ -197,11 +197,17 @@ def _sentences(settings: Settings) -> Generator[None, None, None]:
         if isinstance(cause, OSError) and cause.errno in (errno.EADDRINUSE, errno.EACCES):
             raise NotStarted(_port_trouble(settings, cause)) from None
         if isinstance(cause, _foreseen()):
-            raise NotStarted(str(cause)) from None
+            raise NotStarted(_told(cause)) from None
         log.exception("stopped by an unforeseen error")
         raise NotStarted(
             "Frontdesk stopped because of an unexpected error; the log has the details."
         ) from None
+
+
+def _told(error: Exception) -> str:
+    from bot.store.errors import StoreError, sentence
+
+    return sentence(error) if isinstance(error, StoreError) else str(error)
 
 
 def _first(error: BaseException) -> BaseException:

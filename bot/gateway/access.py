@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from bot.gateway.errors import RateLimited, Unauthorized
-from bot.gateway.peer import address, is_local
+from bot.gateway.peer import address, is_local, is_own_address
 from bot.limits import Limiter
 from bot.settings import Settings
 from bot.store import Key, Store, StoreUnavailable
@@ -29,8 +29,8 @@ PREFIX = "fd-"  # every key that the house makes begins so; a token like this mu
 KEPT = 2.0
 KEPT_KEYS = 1_024  # more keys than that in use within two seconds only cost a query each
 
-# Lookups of tokens that are not kept, by address: fifty at once and five a second are plenty for an office behind one
-# address, and someone who tries keys reaches the database no more often than that.
+# Lookups of tokens that were not good lately, by address: fifty at once and five a second are plenty for an office
+# behind one address, and someone who tries keys reaches the database no more often than that.
 LOOKUPS_AT_ONCE, LOOKUPS_A_SECOND = 50, 5.0
 # Requests of one caller: far more than one model answers; a loop gone wild does not fill our time with refusals.
 REQUESTS_AT_ONCE, REQUESTS_A_SECOND = 400, 100.0
@@ -42,7 +42,8 @@ NO_KEY = (
 WRONG_KEY = "Incorrect API key provided. Keys are made with `frontdesk keys create`."
 NOT_LOCAL = (
     "No operator key is set (FRONTDESK_API_KEYS), so without a key only programs on this computer may ask, directly "
-    "and not through a proxy. Make a key with `frontdesk keys create` and send it as Authorization: Bearer YOUR_KEY."
+    "and not through a proxy, and only while FRONTDESK_PUBLIC_URL names no public address. "
+    "Make a key with `frontdesk keys create` and send it as Authorization: Bearer YOUR_KEY."
 )
 
 
@@ -63,6 +64,9 @@ class Access:
         self, *, settings: Settings, store: Store, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._operators = tuple(_digest(key.get_secret_value()) for key in settings.api_keys)
+        # A proxy on this computer that adds no header and names us as Host (nginx does, as it comes) makes the whole
+        # world look local. Whoever set a public address has one.
+        self._opens_here = not self._operators and is_own_address(settings.public_url)
         self._trusted_proxies = settings.trusted_proxies
         self._store = store
         self._clock = clock
@@ -89,8 +93,7 @@ class Access:
         token = _token(request)
         if token and self._is_operator(token):
             return Caller("operator")
-        open_here = not self._operators and is_local(request)
-        if open_here and not token.startswith(PREFIX):
+        if self._opens_here and is_local(request) and not token.startswith(PREFIX):
             return Caller("here")
         if not token:
             raise Unauthorized(NO_KEY if self._operators else NOT_LOCAL)
@@ -111,7 +114,7 @@ class Access:
         until, key = self._kept.get(digest, (0.0, None))
         if key and now < until:
             return key
-        wait = self._lookups.take(by)
+        wait = 0.0 if key else self._lookups.take(by)  # a good key looked up again takes no one's turn
         if wait:
             raise RateLimited("Too many keys were tried from your address.", retry_after=wait)
         key = await self._store.key(token)

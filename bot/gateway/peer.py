@@ -5,7 +5,8 @@ Knows sockets and headers. Whether that is enough to be let in is for `access` t
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -32,20 +33,36 @@ def is_local(request: web.Request) -> bool:
     )
 
 
+def is_own_address(url: str) -> bool:
+    """Whether an http address, or none at all, leads to this computer only."""
+    return not url or _is_loopback_name(urlsplit(url).netloc)
+
+
 def address(request: web.Request, *, trusted_proxies: int) -> str:
-    """Who asks, for limits by address: the peer, or what the outermost trusted proxy saw."""
+    """Who asks, for limits by address: the peer, or what the outermost trusted proxy saw; IPv6 by its /64."""
     peer = _peer(request)
     if not trusted_proxies:
-        return peer
+        return _network(peer)
     lines = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
     seen = [part.strip() for line in lines for part in line.split(",") if part.strip()]
-    return seen[-trusted_proxies] if len(seen) >= trusted_proxies else peer
+    return _network(seen[-trusted_proxies] if len(seen) >= trusted_proxies else peer)
 
 
 def _peer(request: web.Request) -> str:
     """The other end's address; empty for a Unix socket, whose other end is a proxy as a rule."""
     name = request.transport.get_extra_info("peername") if request.transport else None
     return str(name[0]) if isinstance(name, tuple) and name else ""
+
+
+def _network(text: str) -> str:
+    """One household or server has a whole /64 of IPv6 addresses to ask from."""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
+    return text
 
 
 def _is_proxied(header: str) -> bool:

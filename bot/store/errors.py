@@ -47,6 +47,13 @@ class WrongDatabaseUrl(StoreError):
     """The URL of the database is of no use; says why without repeating it."""
 
 
+def sentence(error: StoreError) -> str:
+    """The error for an operator at the terminal: what is wrong, and what to look at."""
+    if isinstance(error, StoreUnavailable):
+        return f"The database cannot be used ({error}). Check DATABASE_URL, and that its server runs."
+    return str(error)
+
+
 SQLITE_ERROR = (
     1  # "SQL error or missing table": a wrong statement, where every other code is the file's trouble
 )

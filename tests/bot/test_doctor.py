@@ -123,6 +123,12 @@ async def test_a_data_folder_that_is_a_file_is_a_failure(tmp_path: Path) -> None
     assert (await found(data=tmp_path / "data"))["data folder"].state == "fail"
 
 
+async def test_a_proxy_that_nobody_trusts_is_warned_of(tmp_path: Path) -> None:
+    public = {"data": tmp_path, "public_url": "https://chat.example"}
+    assert (await found(**public))["FRONTDESK_TRUSTED_PROXIES"].state == "warn"
+    assert (await found(**public, trusted_proxies=1))["FRONTDESK_TRUSTED_PROXIES"].state == "ok"
+
+
 async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 10 * 1024**2})
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)

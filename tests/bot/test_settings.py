@@ -72,6 +72,14 @@ def test_all_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert sorted(line.split(":")[0] for line in lines) == sorted(wrong)
 
 
+@pytest.mark.parametrize(
+    "url", ["https://chat.example.com/chat", "https://a@chat.example.com", "ftp://chat.example.com"]
+)
+def test_a_public_address_that_browsers_could_not_use_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="FRONTDESK_PUBLIC_URL: it must be an address without a path"):
+        Settings.read(public_url=url)
+
+
 SECRET = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=6, max_size=60).filter(
     lambda text: text.strip() == text and not text.isalpha()
 )

@@ -105,6 +105,12 @@ def test_every_variable_exists():
     assert used <= variables()
 
 
+def test_every_setting_reaches_its_container():
+    for service, reader in (("bot", Settings), ("worker", WorkerSettings), ("worker-gpu", WorkerSettings)):
+        settings = {str(field.validation_alias) for field in reader.model_fields.values()}
+        assert settings <= OURS[service]["environment"].keys()
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_and_option_exists(name):
     check = OURS[name]["healthcheck"]["test"][1:]

@@ -18,7 +18,7 @@ from aiohttp import web
 from bot.channels.base import Desk
 from bot.channels.web.errors import LANGUAGE, Problem
 from bot.limits import Limiter
-from bot.messages import Session
+from bot.messages import MAX_CHARS, Session
 
 BODY = 64 * 1024  # bytes; a message of 8,000 characters needs at most 48 kB as escaped JSON
 BODY_SECONDS = 10.0  # for the body to arrive; a slow sender holds no handler for longer
@@ -73,13 +73,11 @@ class Door:
 
         The scheme is left aside for the latter: a proxy in front may speak https for us.
         """
-        if origin == _origin_of(self.public_url):
+        if self.public_url and origin == _origin_of(self.public_url):
             return True
-        try:
-            parts = urlsplit(origin)
-        except ValueError:
-            return False
-        return parts.scheme in ("http", "https") and parts.netloc.lower() == request.host.lower()
+        # Not request.host: without the header it asks the name service, and everybody waits.
+        host = request.headers.get("Host", "").lower()
+        return bool(host) and origin.lower() in (f"http://{host}", f"https://{host}")
 
     def address(self, request: web.Request) -> str:
         """The client's address, for limits: what the outermost trusted proxy saw, else the peer; IPv6 by its /64."""
@@ -109,14 +107,14 @@ def bearer(request: web.Request) -> str:
 async def body(request: web.Request) -> Mapping[str, object]:
     """The JSON object that was sent. Raises Problem for more than BODY bytes and for anything else."""
     if (request.content_length or 0) > BODY:
-        raise Problem("oversized", limit=BODY)
+        raise Problem("oversized", limit=MAX_CHARS)
     received = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.content.iter_any():
                 received += chunk
                 if len(received) > BODY:
-                    raise Problem("oversized", limit=BODY)
+                    raise Problem("oversized", limit=MAX_CHARS)
         value = json.loads(bytes(received))
     except (ValueError, RecursionError, TimeoutError, web.RequestPayloadError):
         raise Problem("unreadable") from None
@@ -127,7 +125,7 @@ async def body(request: web.Request) -> Mapping[str, object]:
 
 def _origin_of(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}".lower()  # as browsers write it
 
 
 def _network(address: str) -> str:

@@ -42,7 +42,7 @@ class WidgetNotBuilt(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is sent, plain and packed, each with an ETag of its content."""
+    """One file as it is sent, plain and packed, each with an ETag of its content and headers."""
 
     plain: bytes
     packed: bytes
@@ -52,11 +52,14 @@ class Asset:
     @classmethod
     def of(cls, data: bytes, *, suffix: str, headers: Mapping[str, str] | None = None) -> Asset:
         """An asset of some bytes; `suffix` (".js") says what they are."""
+        sent = {**COMMON, "Content-Type": f"{TYPES[suffix]}; charset=utf-8", **(headers or {})}
+        # Headers count too: a browser that is told 304 keeps the policy it has, and with it the sites of yesterday.
+        seen = hashlib.sha256(repr(sorted(sent.items())).encode() + data)
         return cls(
             plain=data,
             packed=gzip.compress(data, 9, mtime=0) if len(data) >= SMALL else b"",
-            tag=hashlib.sha256(data).hexdigest()[:32],
-            headers={**COMMON, "Content-Type": f"{TYPES[suffix]}; charset=utf-8", **(headers or {})},
+            tag=seen.hexdigest()[:32],
+            headers=sent,
         )
 
     def response(self, request: web.Request, *, status: int = 200) -> web.Response:
@@ -128,7 +131,7 @@ class Pages:
         """GET: the demo page, which carries the widget."""
         if self.desk.site(DEMO_SITE) is None:
             return _sentence("unknown_site", spoken_language(request)).response(request, status=404)
-        home = self.public_url or f"{request.scheme}://{request.host}"
+        home = self.public_url or f"{request.scheme}://{request.headers.get('Host', '')}"
         page = _filled(self.demo, {"site": DEMO_SITE, "home": home})
         headers = {"Content-Security-Policy": DEMO_CSP}
         return Asset.of(page.encode(), suffix=".html", headers=headers).response(request)

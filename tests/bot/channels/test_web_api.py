@@ -56,11 +56,20 @@ async def test_an_old_token_goes_on_with_its_conversation_and_is_used_up(browser
     assert (await browser.post("stop")).status == 401
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "https://shop.example.evil.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "", "://", "http://", "https://shop.example.evil.example"]
+)
 async def test_a_page_that_may_not_carry_the_chat_gets_no_session(serve, origin: str) -> None:
     async with serve() as browser:
         answer = await browser.post("session", {"site": "shop", "origin": origin, "language": "en"})
         assert (answer.status, (await error_of(answer))["code"]) == (403, "foreign_origin")
+
+
+async def test_an_origin_is_a_scheme_and_a_host_and_no_more(serve) -> None:
+    async with serve() as browser:
+        for more in ("/", "/page", f"/{'x' * 50_000}", "?", "#", "@evil.example"):
+            asked = {"site": "demo", "origin": browser.origin + more, "language": "en"}
+            assert (await browser.post("session", asked)).status == 403
 
 
 async def test_an_unknown_site_gets_no_session(serve) -> None:
@@ -269,7 +278,7 @@ async def test_a_request_from_another_page_is_refused(browser, desk, origin: str
 
 
 async def test_requests_from_our_own_page_pass_by_name_and_by_public_url(serve) -> None:
-    async with serve(public_url="https://chat.example/") as browser:
+    async with serve(public_url="https://Chat.example/") as browser:  # browsers write it small
         await browser.open()
         for origin in (browser.origin, "https://chat.example"):
             assert (await browser.post("stop", headers={"Origin": origin})).status == 200

@@ -114,8 +114,8 @@ async def test_forget_clears_the_screen(browser, store) -> None:
 async def test_stop_and_thumbs_reach_the_house(browser, store) -> None:
     await browser.say("Hello")
     lease, answer = await begun(store)
-    assert await (await browser.post("stop")).json() == {"stopped": True}
     await told(store, lease, answer, "Half an answer")
+    assert await (await browser.post("stop")).json() == {"stopped": True}
     await store.finish(lease, answer, state="stopped", finish_reason="cancelled")
     assert (await browser.post("feedback", {"message": answer, "value": 1})).status == 200
     async with browser.events() as reader:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.web.pages import BUILT, Pages, WidgetNotBuilt
+from bot.channels.web.pages import BUILT, Asset, Pages, WidgetNotBuilt
 from bot.notices import notice
 
 HOME = "https://shop.example"
@@ -61,6 +61,15 @@ async def test_the_frame_may_stand_in_its_sites_pages_alone(browser) -> None:
     demo = await browser.http.get("/widget/demo")
     assert directives(demo.headers["Content-Security-Policy"])["frame-ancestors"] == "'self'"
     assert 'data-site="shop"' in await shop.text()
+
+
+def test_a_page_that_may_stand_elsewhere_now_is_another_page() -> None:
+    """Browsers keep the old policy of a page when they are told that it has not changed."""
+
+    def tag(policy: str) -> str:
+        return Asset.of(b"page", suffix=".html", headers={"Content-Security-Policy": policy}).tag
+
+    assert tag("frame-ancestors 'self'") != tag(f"frame-ancestors 'self' {HOME}")
 
 
 @pytest.mark.parametrize("site", ["nope", "..%2f..", "%3Cscript%3E", "x" * 300])

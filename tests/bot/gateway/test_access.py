@@ -106,6 +106,22 @@ async def test_without_operator_keys_this_computer_needs_none(opened: Any, ask: 
         assert "FRONTDESK_API_KEYS" in (await response.json())["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("public_url", "opens"),
+    [
+        ("", True),
+        ("http://localhost:8080", True),
+        ("http://127.0.0.1/", True),
+        ("https://chat.example", False),
+    ],
+)
+async def test_once_the_server_has_a_public_address_a_proxy_may_make_the_world_look_local(
+    house: Any, public_url: str, opens: bool
+) -> None:
+    door = access(house.store, public_url=public_url)
+    assert await door.is_admin(request()) is opens
+
+
 async def test_a_revoked_key_is_no_good_even_on_this_computer(opened: Any, ask: Any) -> None:
     house = await opened(api_keys=())
     house.store.add("fd-revoked", revoked=1.0)
@@ -208,6 +224,19 @@ async def test_who_tries_keys_is_stopped_by_address_and_good_keys_go_on(house: A
         await door.caller(request(peer=("10.0.0.2", 5), Authorization="Bearer from-elsewhere"))
 
 
+async def test_an_office_with_many_good_keys_takes_no_turns_from_itself(house: Any) -> None:
+    seconds = [0.0]
+    door = access(house.store, OPERATOR, clock=lambda: seconds[0])
+    keys = [f"fd-good-{number}" for number in range(LOOKUPS_AT_ONCE // 2)]
+    for key in keys:
+        house.store.add(key)
+    for _ in range(10):
+        for key in keys:
+            await door.caller(request(Authorization=f"Bearer {key}"))
+        seconds[0] += KEPT
+    assert house.store.lookups == 10 * len(keys)
+
+
 async def test_one_key_has_its_own_limit(house: Any) -> None:
     door = access(house.store, OPERATOR)
     sent = request(Authorization=f"Bearer {OPERATOR}")
@@ -225,3 +254,11 @@ def test_the_address_is_what_the_outermost_trusted_proxy_saw() -> None:
     assert address(sent, trusted_proxies=1) == "10.0.0.9"
     assert address(sent, trusted_proxies=2) == "1.2.3.4"
     assert address(sent, trusted_proxies=5) == "10.0.0.1"
+
+
+def test_whoever_has_a_whole_network_of_ipv6_addresses_is_one_address() -> None:
+    def seen(peer: str) -> str:
+        return address(request(peer=(peer, 5, 0, 0)), trusted_proxies=0)
+
+    assert seen("2001:db8:1:2::1") == seen("2001:db8:1:2:ffff::9") != seen("2001:db8:1:3::1")
+    assert seen("::ffff:10.0.0.1") == "10.0.0.1"
