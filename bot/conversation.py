@@ -19,11 +19,11 @@ import structlog
 from bot import commands
 from bot.bell import Bell
 from bot.context import Fitted, MessageTooLong, fit
-from bot.messages import Incoming, NotAccepted, Notice, Receipt, Refusal, Shown, State
+from bot.messages import MAX_CHARS, Incoming, NotAccepted, Notice, Receipt, Refusal, Shown, State
 from bot.metrics import Metrics
 from bot.notices import notice
 from bot.personas import Persona, Personas
-from bot.store import AnswerStopped, Begun, Lease, Store
+from bot.store import AnswerStopped, Begun, HistoryMessage, Lease, Store
 from inference.chat import Chat, Turn
 from moderation import (
     Context,
@@ -44,7 +44,6 @@ from worker.jobs import AnswerJob, Ended, Piece
 
 log = structlog.get_logger(__name__)
 
-MAX_CHARS = 8_000  # of one message: about 2,000 tokens, more than the smallest context holds
 HISTORY = 60  # messages read for the context; the token budget cuts further
 JOB_SECONDS = 600.0  # the longest answer; then the deadline stops it
 ATTEMPTS = (
@@ -100,7 +99,8 @@ class Conversation:
     async def receive(self, incoming: Incoming) -> Receipt:
         """Make one message safe in SQL and return; only then may the channel acknowledge it (P1).
 
-        A key seen before changes nothing. Commands act here. Raises NotAccepted with a sentence for the person.
+        A key seen before changes nothing. Commands act here; one that failed midway acts when it is delivered again.
+        Raises NotAccepted with a sentence for the person.
         """
         incoming = _cleaned(incoming)
         command = commands.parse(incoming.text)
@@ -119,8 +119,9 @@ class Conversation:
         outcome = "duplicate" if accepted.duplicate else "command" if command else "accepted"
         self.metrics.received.labels(incoming.place.channel, outcome).inc()
         sentence = ""
-        if not accepted.duplicate and command:
+        if command and not accepted.obeyed:
             sentence = await self._obey(command, incoming, accepted.place_id, accepted.person_id)
+            await self.store.obeyed(channel=incoming.place.channel, key=incoming.key)
         self.bell.ring(accepted.place_id)
         self.woken.set()
         return Receipt(accepted.message_id, accepted.place_id, accepted.duplicate, notice=sentence)
@@ -248,6 +249,13 @@ class Conversation:
             raise Refused(", ".join(sorted({f.category or f.check for f in verdict.findings})))
         return verdict.text
 
+    async def _readable(self, message: HistoryMessage) -> str:
+        """What was said before, as the model may read it: what it was not shown then it is not shown now."""
+        if not message.redacted:
+            return message.text
+        verdict = await self.moderator.check(message.text, direction="input")
+        return "" if verdict.action == "block" else verdict.text
+
     async def _keep(self, lease: Lease, verdict: Verdict, *, direction: Direction) -> None:
         await self.store.add_verdict(
             lease.message_id,
@@ -284,11 +292,11 @@ class Conversation:
     async def _context(self, lease: Lease, persona: Persona, text: str) -> Fitted:
         history = await self.store.history(lease.place.id, before_message_id=lease.message_id, limit=HISTORY)
         turns = [
-            Turn("user" if message.author == "person" else "assistant", message.text)
+            Turn("user" if message.author == "person" else "assistant", await self._readable(message))
             for message in history
             if message.text and not commands.parse(message.text)
         ]
-        turns.append(Turn("user", text))
+        turns = [*(turn for turn in turns if turn.content), Turn("user", text)]
         return await asyncio.to_thread(fit, self.chat, system=persona.system, turns=turns)
 
     async def _begin(self, lease: Lease, name: str, persona: Persona, fitted: Fitted) -> Begun:

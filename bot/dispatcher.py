@@ -51,9 +51,11 @@ class Dispatcher:
         finally:
             stopping.set()
             self.conversation.woken.set()
-            await asyncio.wait({running}, timeout=GRACE_SECONDS)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            try:
+                await asyncio.wait({running}, timeout=GRACE_SECONDS)
+            finally:  # also when we are told to hurry: what is under way is given back
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
 
     async def _run(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:

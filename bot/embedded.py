@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from bot.supervisor import Kept, Program, kept_running
 
@@ -92,7 +93,7 @@ async def embedded_redis(
     path = socket_path(data)
     async with kept_running(_program(path), heard=heard, hurry=hurry) as kept:
         await _answers(path, kept)
-        yield f"unix://{path}", kept
+        yield f"unix://{quote(str(path))}", kept  # a folder's name may hold #, ? or %
 
 
 def _program(path: Path) -> Program:

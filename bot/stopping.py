@@ -78,7 +78,9 @@ def stop_signals(*, first: Callable[[], None] = lambda: None) -> Generator[Stop,
         elif loop.time() - pressed[0] > ONE_PRESS:
             stop.hurry.set()
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else it was started with nohup
+        numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, asked)
     try:

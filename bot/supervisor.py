@@ -129,7 +129,10 @@ class Kept:
         if process.stdout is None:
             return
         while line := process.stdout.readline(LONGEST_LINE):
-            self.heard(self.program.name, line.decode("utf-8", "replace").rstrip("\r\n"))
+            try:
+                self.heard(self.program.name, line.decode("utf-8", "replace").rstrip("\r\n"))
+            except Exception:  # a pipe that nobody empties would hold the child up for ever
+                log.exception("a line of a child cannot be heard", child=self.program.name)
 
     def _reap(
         self,

@@ -10,6 +10,10 @@ from tokenizers import Tokenizer
 # What a tokenizer's decoder writes where bytes are no character, or not yet one.
 _HALF = "\N{REPLACEMENT CHARACTER}"
 
+# A character has four bytes at most, and an id a byte at least: what more ids than this wait for is no character.
+_LONGEST_WAIT = 16
+_STILL_OPEN = 3  # ids at the end of a text that may be the beginning of a character
+
 
 class TextStream:
     """One answer's ids as text. `feed` each id, then `finish` once; use it from one thread at a time.
@@ -71,16 +75,35 @@ class _Characters:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self._shown: list[int] = []  # the last group of ids whose text was returned
         self._shown_text = ""  # its text, decoded alone
         self._waiting: list[int] = []  # ids after it, not yet text
 
     def feed(self, token_id: int) -> str:
+        if token_id in self._special:
+            return ""
         self._waiting.append(token_id)
         text = self._text_of_waiting()
+        if text.endswith(_HALF) and len(self._waiting) >= _LONGEST_WAIT:
+            return self._without_end(text)
         if not text or text.endswith(_HALF):
             return ""
-        self._shown, self._waiting = self._waiting, []
+        return self._show(len(self._waiting), text)
+
+    def _without_end(self, text: str) -> str:
+        """Bytes that are no characters, as a model that has lost its way writes them without end: all but the last
+        are certain. Decoding them again with each new one would take ever longer."""
+        end = len(self._waiting) - _STILL_OPEN
+        head = self._text_after_shown(self._waiting[:end])
+        alone = self._decode(self._waiting[:end])
+        whole = self._decode(self._waiting)
+        if not head or not whole.startswith(alone) or head + whole[len(alone) :] != text:
+            return ""
+        return self._show(end, head)
+
+    def _show(self, count: int, text: str) -> str:
+        self._shown, self._waiting = self._waiting[:count], self._waiting[count:]
         self._shown_text = self._decode(self._shown)
         return text
 
@@ -88,11 +111,14 @@ class _Characters:
         return self._text_of_waiting() if self._waiting else ""
 
     def _text_of_waiting(self) -> str:
-        text = self._decode(self._shown + self._waiting)
+        return self._text_after_shown(self._waiting)
+
+    def _text_after_shown(self, ids: list[int]) -> str:
+        text = self._decode(self._shown + ids)
         if text.startswith(self._shown_text):
             return text[len(self._shown_text) :]
         # A byte-fallback decoder gives up a whole run of bytes for one stray byte: what was shown stays shown.
-        return self._decode(self._waiting)
+        return self._decode(ids)
 
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from worker.errors import JobFailed, QueueError
 from worker.jobs import AnswerJob, Ended, EndReason, Event, Failed, Piece
-from worker.telling import HANDED_BACK
+from worker.telling import HANDED_BACK, SUPERSEDED
 
 
 class Asked:
@@ -22,10 +22,12 @@ class Asked:
         self.interrupted = False  # what was read shows that the attempt cannot go on; it is to be queued anew
         self.over = False
         self.doubts = 0  # looks in a row at which the job was found nowhere
+        self.deaths = 0  # of workers in a row, since the last piece
         self.worker = ""
         self._events: asyncio.Queue[Piece | Ended | QueueError] = asyncio.Queue()
         self._emitted = list(job.emitted)
         self._shown = job.shown
+        self._rest_taken = False  # text without new tokens, which an attempt tells once
 
     def take(self, event: Event) -> None:
         """Put in one event from the stream."""
@@ -37,19 +39,21 @@ class Asked:
         elif isinstance(event, Ended):
             self._end(event)
         elif isinstance(event, Failed):
-            if event.code == HANDED_BACK:
+            if event.code in (HANDED_BACK, SUPERSEDED):  # by whom, the ledger tells as it is queued anew
                 self.interrupted = True
             else:
                 self.fail(JobFailed(event.code, event.message))
 
     def _take_piece(self, piece: Piece) -> None:
-        if piece.index < len(self._emitted) or self.interrupted:
+        if piece.index < len(self._emitted) or self.interrupted or (self._rest_taken and not piece.ids):
             return  # told twice, since the worker could not know whether the first time had arrived
         if piece.index > len(self._emitted):
             self.interrupted = (
                 True  # entries were lost, trimmed away while nobody read: take up from what is here
             )
             return
+        self.deaths = 0
+        self._rest_taken = self._rest_taken or not piece.ids
         self._emitted += piece.ids
         self._shown += len(piece.text)
         self._events.put_nowait(piece)
@@ -90,7 +94,7 @@ class Asked:
     def requeued(self, job: AnswerJob) -> None:
         """From now on only this attempt counts."""
         self.job = job
-        self.interrupted, self.doubts, self.worker = False, 0, ""
+        self.interrupted, self.doubts, self.worker, self._rest_taken = False, 0, "", False
 
     async def events(self) -> AsyncGenerator[Piece | Ended, None]:
         """What arrives, up to the end. Raises the QueueError that it ended with."""

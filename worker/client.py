@@ -41,6 +41,7 @@ TIMEOUT = 5.0  # seconds for any command; the reader's waits longer
 MEAN_SECONDS = 8.0  # of an answer, before one was seen
 BUSY_LONGEST = 120  # seconds; what lies further ahead is no estimate
 CANCEL_AGAIN = 0.1  # seconds
+GOODBYE = 1.0  # seconds at the end for taking our stream along
 
 
 class Queue:
@@ -74,7 +75,8 @@ class Queue:
         finally:
             await _ended(tasks)
             with suppress(redis.RedisError, OSError):
-                await client.delete(queue.reply_to)
+                async with asyncio.timeout(GOODBYE):  # else it ends by its own time
+                    await client.delete(queue.reply_to)
             await client.aclose()
             await reader.aclose()
 
@@ -206,6 +208,9 @@ class Queue:
                     self._fail(self._asked.values())
                 await asyncio.sleep(RECONNECT[failures] if failures < len(RECONNECT) else RETRY)
                 failures += 1
+            except Exception:  # without a reader every answer would wait for ever
+                log.exception("reading failed")
+                await asyncio.sleep(RETRY)
 
     def _fail(self, asked: Iterable[Asked]) -> None:
         for one in asked:

@@ -19,6 +19,9 @@ from worker.jobs import ANSWERS
 # Looks in a row (each a second) that must agree before something is taken for lost: it may just be on its way.
 DOUBTS = 2
 RESTORED_MOST = 3  # times that a message found in no list is put back
+DEATHS_MOST = (
+    3  # workers in a row that die before they make a token of an answer: it is the job that kills them
+)
 LATE = 5.0  # seconds past its deadline after which an answer's end is no longer awaited from the worker
 
 
@@ -72,12 +75,18 @@ class Reaper:
         if int(attempt) < asked.job.attempt:  # Redis went away as it was queued anew
             return self._doubted(asked)
         if state == "running" and not worker_alive:
-            return True
+            return self._died(asked)
         if state == "ended":  # and its end is not here yet
             return self._doubted(asked)
         if state == "queued":
             await self._restore(asked)
         return False
+
+    def _died(self, asked: Asked) -> bool:
+        asked.deaths += 1
+        if asked.deaths >= DEATHS_MOST:
+            asked.fail(JobFailed("lost", "The workers that begin this job die of it."))
+        return True
 
     def _doubted(self, asked: Asked) -> bool:
         asked.doubts += 1

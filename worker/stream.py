@@ -196,10 +196,29 @@ class Reader:
                 events.append(decode_event(body[b"e"]))
             except (JobMalformed, KeyError) as error:
                 log.warning("an event cannot be read", cause=str(error))
+        if not answer:
+            await self._notice_new_stream()
         if events and time.monotonic() - self._trimmed_at > TRIM:
             self._trimmed_at = time.monotonic()
             await self._client.xtrim(self._stream, minid=self._last, approximate=True)
         return events
+
+    async def _notice_new_stream(self) -> None:
+        """Our stream may have run out, or its server come back empty. The new one begins before where we read if the
+        server's clock was set back: read it from its beginning."""
+        try:
+            info: Any = await self._client.xinfo_stream(self._stream)
+        except redis.ResponseError:  # there is none yet
+            self._last = "0"
+        else:
+            if _order(info["last-generated-id"]) < _order(self._last):
+                self._last = "0"
+
+
+def _order(entry_id: Any) -> tuple[int, int]:
+    """An entry's id as Redis compares it."""
+    milliseconds, _, number = (entry_id.decode() if isinstance(entry_id, bytes) else entry_id).partition("-")
+    return int(milliseconds), int(number or 0)
 
 
 def _entries(answer: Any) -> list[tuple[Any, dict[bytes, bytes]]]:

@@ -20,6 +20,8 @@ from worker.ledger import ALL_ATTEMPTS
 HANDED_BACK = (
     "handed_back"  # Failed.code: the worker ends; the client queues the job anew at once and says nothing
 )
+# Failed.code: another attempt counts, or none, since Redis was restarted and lost the record.
+SUPERSEDED = "superseded"
 
 Wake = Callable[[bool], None]
 
@@ -91,14 +93,17 @@ class Telling:
         self._wake(True)
 
     def drain(self) -> list[Event]:
-        """What is to be told since the last call. Call it from one thread only."""
-        if self.over:
-            return []
+        """What is to be told since the last call. Call it from one thread only.
+
+        Every piece but the last has ids: whoever reads a piece twice knows it by its index.
+        """
         finish = self._finish  # before the ids: what was emitted before the end is in the deque by now
+        if self.over or (finish is None and not self._ids):
+            return []
         ids, text = self._take()
         self.over = self._text.stopped or finish is not None
         if finish is not None and finish.reason != "error" and not self.handed_back:
-            text += self._text.finish()
+            text += self._unshown(self._text.finish())
         events: list[Event] = []
         if ids or text:
             events.append(Piece(self.job.id, self.job.attempt, self._index, ids, text))
@@ -116,10 +121,13 @@ class Telling:
         while self._ids and not self._text.stopped:
             ids.append(self._ids.popleft())
             parts.append(self._text.feed(ids[-1]))
-        text = "".join(parts)
+        return tuple(ids), self._unshown("".join(parts))
+
+    def _unshown(self, text: str) -> str:
+        """What of the next text was not shown by an earlier attempt."""
         seen = min(self._unseen, len(text))
         self._unseen -= seen
-        return tuple(ids), text[seen:]
+        return text[seen:]
 
     def _end(self, finish: Finish | None) -> Ended | Failed:
         job = self.job
@@ -128,7 +136,7 @@ class Telling:
         if self.handed_back:
             return Failed(job.id, job.attempt, HANDED_BACK, "The worker is shutting down.")
         if self.superseded:
-            return Failed(job.id, job.attempt, "superseded", "Another attempt at this answer counts.")
+            return Failed(job.id, job.attempt, SUPERSEDED, "This attempt does not count any more.")
         if finish.reason == "error":  # the cause is in the worker's log
             return Failed(job.id, job.attempt, "engine", "The model failed at this answer.")
         return self._ended(finish.reason, until=self._ended_at)

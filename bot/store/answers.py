@@ -19,6 +19,7 @@ from sqlalchemy import (
     Double,
     and_,
     bindparam,
+    exists,
     insert,
     literal,
     select,
@@ -175,7 +176,10 @@ class Answers:
         policy: str,
         text_hash: str,
     ) -> None:
-        """Keep what the screen found in a message; nothing when the message was forgotten meanwhile."""
+        """Keep what the screen found in a message; nothing when the message was forgotten meanwhile.
+
+        A message is judged anew each time it is tried: what was found in it before is not kept twice.
+        """
         row: dict[str, ColumnElement[Any]] = {
             "direction": literal(direction),
             "action": literal(action),
@@ -185,6 +189,9 @@ class Answers:
             "created": literal(time.time(), Double()),
         }
         there = select(message.c.id, *row.values()).where(message.c.id == message_id)
+        if direction == "input":
+            before = exists().where(verdict.c.message_id == message_id, verdict.c.direction == direction)
+            there = there.where(~before.where(verdict.c.policy == policy, verdict.c.text_hash == text_hash))
         async with self.database.write(durable=False) as connection:
             await connection.execute(insert(verdict).from_select(["message_id", *row], there))
 

@@ -6,6 +6,7 @@ Knows keys, states and leases. What becomes of an answer stands in `answers.py`.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,12 +31,14 @@ from bot.store.answers import SAY, Answers, holds
 from bot.store.clock import parts, storable, text_of, tick
 from bot.store.database import Database, now
 from bot.store.database import insert as upsert
+from bot.store.errors import LeaseLost
 from bot.store.people import People
 from bot.store.tables import UNFINISHED, inbox, message, place
 from bot.store.values import Accepted, Lease, LeasedPlace
 
 # A lease that ends later than twice its length from now was given before the clock jumped back: it counts as over.
 PLAUSIBLE = 2.0
+COMMANDED = "commanded"  # a command's state until it was carried out
 PLACE = ("id", "channel", "key", "site", "language", "persona", "mode")  # what a LeasedPlace is made of
 
 
@@ -67,7 +70,7 @@ class Inbox:
     ) -> Accepted:
         """Keep a message; when this returns it is on disk (P1). A key seen before changes nothing.
 
-        A command is kept but waits for no answer. Raises StoreUnavailable.
+        A command waits for no answer, but to be `obeyed`. Raises StoreUnavailable.
         """
         try:
             async with self.database.write() as connection:
@@ -88,7 +91,7 @@ class Inbox:
                     "created": time.time(),
                 }
                 message_id = await self._keep(connection, said, channel=channel, key=key)
-                return Accepted(message_id, place_id, person_id, duplicate=False)
+                return Accepted(message_id, place_id, person_id, duplicate=False, obeyed=not command)
         except _Duplicate:
             async with self.database.read() as connection:
                 seen = await _seen(connection, channel, key)
@@ -112,7 +115,7 @@ class Inbox:
             "key": key,
             "place_id": said["place_id"],
             "message_id": message_id,
-            "state": "answered" if said["state"] == "done" else "received",
+            "state": COMMANDED if said["state"] == "done" else "received",
             "owner": "",
             "attempt": 0,
             "cancelled": False,
@@ -122,6 +125,12 @@ class Inbox:
         if kept.first() is None:
             raise _Duplicate
         return int(message_id)
+
+    async def obeyed(self, *, channel: str, key: str) -> None:
+        """Write down that a command was carried out: a redelivery changes nothing from now on."""
+        done = update(inbox).where(inbox.c.channel == channel, inbox.c.key == key).values(state="answered")
+        async with self.database.write(durable=False) as connection:
+            await connection.execute(done)
 
     async def lease(self, *, owner: str, ttl: float, limit: int) -> list[Lease]:
         """Take up to `limit` messages to answer for `ttl` seconds: of each place the oldest unanswered, if free.
@@ -145,7 +154,8 @@ class Inbox:
 
     async def _stop(self, lease: Lease) -> None:
         """End what someone stopped while its owner could not hear it."""
-        await self.answers.finish(lease, None, state="stopped", finish_reason="cancelled")
+        with suppress(LeaseLost):  # it was forgotten meanwhile
+            await self.answers.finish(lease, None, state="stopped", finish_reason="cancelled")
 
     async def renew(self, lease: Lease, *, ttl: float) -> bool:
         """Hold a lease for `ttl` more seconds; False when it is somebody else's now."""
@@ -210,7 +220,7 @@ def new_place(channel: str, key: str, site: str, language: str) -> dict[str, Any
 # Statements on a message's way are built once: building one costs more than running it.
 
 _SEEN = (
-    select(inbox.c.place_id, inbox.c.message_id, message.c.person_id)
+    select(inbox.c.place_id, inbox.c.message_id, inbox.c.state, message.c.person_id)
     .outerjoin(message, message.c.id == inbox.c.message_id)
     .where(inbox.c.channel == bindparam("channel"), inbox.c.key == bindparam("key"))
 )
@@ -220,7 +230,13 @@ async def _seen(connection: AsyncConnection, channel: str, key: str) -> Accepted
     row = (await connection.execute(_SEEN, {"channel": channel, "key": key})).one_or_none()
     if row is None:
         return None
-    return Accepted(row.message_id or 0, row.place_id, row.person_id or 0, duplicate=True)
+    return Accepted(
+        row.message_id or 0,
+        row.place_id,
+        row.person_id or 0,
+        duplicate=True,
+        obeyed=row.state != COMMANDED,
+    )
 
 
 @cache

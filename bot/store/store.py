@@ -30,6 +30,7 @@ class Store:
         self._database = database
         # what comes in
         self.accept = inbox.accept
+        self.obeyed = inbox.obeyed
         self.lease = inbox.lease
         self.renew = inbox.renew
         self.release = inbox.release

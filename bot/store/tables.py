@@ -137,7 +137,7 @@ class Inbox(Kept, table=True):
     key: str
     place_id: int = _to("place.id")
     message_id: int | None = _to("message.id", null=True, gone="SET NULL", index=True)
-    state: str  # received, leased, answered, refused, failed
+    state: str  # received, leased, answered, refused, failed; a command: commanded, answered
     owner: str
     lease_until: float | None = _time(null=True)
     attempt: int

@@ -23,6 +23,8 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
+    false,
     literal,
     null,
     or_,
@@ -34,7 +36,7 @@ from sqlalchemy import (
 from bot.messages import Author, Event, Said, State
 from bot.store.clock import text_of
 from bot.store.database import Database
-from bot.store.tables import BIG, message, piece, place
+from bot.store.tables import BIG, message, piece, place, verdict
 from bot.store.values import HistoryMessage
 
 LIMITED = ("said", "ended", "piece")  # kinds of news that are read some at a time
@@ -68,7 +70,7 @@ class Timeline:
         return events[:limit]
 
     async def history(self, place_id: int, *, before_message_id: int, limit: int) -> list[HistoryMessage]:
-        """Up to `limit` of the newest messages before one, oldest first, as the model may read them.
+        """Up to `limit` of the newest messages before one, oldest first.
 
         Each question is followed by its answer, whenever that was given. Nothing from before the reset mark, no
         notices, no refused messages, no answers of which nothing was shown. Raises StoreUnavailable.
@@ -79,9 +81,8 @@ class Timeline:
             asked = [row.id for row in said if row.author == "person"]
             told = (await connection.execute(_TOLD, {"asked": asked})).all() if asked else []
         rows = sorted((*said, *told), key=lambda row: (row.reply_to or row.id, row.id))
-        return [m for m in (HistoryMessage(r.id, r.author, text_of(r.content)) for r in rows) if m.text][
-            -limit:
-        ]
+        messages = (HistoryMessage(r.id, r.author, text_of(r.content), bool(r.redacted)) for r in rows)
+        return [message for message in messages if message.text][-limit:]
 
     async def reset(self, place_id: int) -> None:
         """Let the history begin anew after this moment; viewers keep what they see. Raises StoreUnavailable."""
@@ -91,9 +92,12 @@ class Timeline:
 
 
 _HISTORY = (message.c.id, message.c.author, message.c.content, message.c.reply_to)
+_REDACTED = exists().where(
+    verdict.c.message_id == message.c.id, verdict.c.direction == "input", verdict.c.action == "redact"
+)
 # The newest words of people and operators,
 _SPOKEN = (
-    select(*_HISTORY)
+    select(*_HISTORY, _REDACTED.label("redacted"))
     .where(message.c.place_id == bindparam("place"), message.c.author.in_(("person", "operator")))
     .where(message.c.state != "refused", message.c.id < bindparam("before", type_=BIG))
     .where(
@@ -104,7 +108,7 @@ _SPOKEN = (
     .limit(bindparam("some", type_=Integer()))
 )
 # and the answers to them that are not under way any more.
-_TOLD = select(*_HISTORY).where(
+_TOLD = select(*_HISTORY, false().label("redacted")).where(
     message.c.reply_to.in_(bindparam("asked", expanding=True)),
     message.c.author == "model",
     message.c.ended.is_not(None),

@@ -22,6 +22,7 @@ class Accepted:
     place_id: int
     person_id: int
     duplicate: bool
+    obeyed: bool = True  # False for a command that nobody has seen through yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """What was said before, as the model may read it: the house's notices are not among it."""
+    """What was said before, the house's notices left out. `redacted`: the screen hid some of it from the model."""
 
     id: int
     author: Author
     text: str
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

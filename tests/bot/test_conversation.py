@@ -10,7 +10,7 @@ import pytest
 from bot.conversation import Postponed
 from bot.messages import NotAccepted, Notice, Shown
 from bot.notices import notice
-from bot.store import LeaseLost
+from bot.store import LeaseLost, StoreUnavailable
 from worker.client import JobFailed
 
 
@@ -58,6 +58,14 @@ async def test_history_goes_to_the_model_and_commands_and_notices_do_not(desk):
     assert "/help" not in prompt
 
 
+async def test_what_the_screen_hid_from_the_model_stays_hidden_in_the_history(desk):
+    await desk.ask("the secret number is 7")
+    assert "secret" not in desk.prompt()
+    await desk.ask("what is the number?")
+    assert "secret" not in desk.prompt()
+    assert "number is 7" in desk.prompt()
+
+
 async def test_reset_forgets_for_the_model_but_not_for_the_eye(desk):
     await desk.ask("my name is Ann")
     receipt = await desk.say("/reset")
@@ -71,6 +79,24 @@ async def test_forget_deletes_what_was_said_and_answered(desk):
     await desk.ask("my name is Ann")
     await desk.say("/forget")
     assert not [said for said in await desk.seen() if "Ann" in said[1] or said[0] == "model"]
+
+
+async def test_a_command_that_failed_midway_acts_when_it_is_delivered_again_and_then_no_more(
+    desk, monkeypatch
+):
+    async def away(person_id):
+        raise StoreUnavailable
+
+    await desk.ask("my name is Ann")
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.store, "forget", away)
+        with pytest.raises(StoreUnavailable):
+            await desk.say("/forget", key="same")
+    assert (await desk.say("/forget", key="same")).notice == notice("forgotten", "en")
+    assert await desk.seen() == []
+    await desk.ask("my name is Bob")
+    assert (await desk.say("/forget", key="same")).notice == ""
+    assert ("person", "my name is Bob", "done") in await desk.seen()
 
 
 async def test_each_command_answers_in_the_persons_language(desk):

@@ -178,6 +178,21 @@ async def test_what_is_unfinished_at_the_end_is_left_for_the_next_start(desk, di
     assert lease.attempt == 2
 
 
+async def test_who_hurries_the_end_still_gives_back_what_is_under_way(desk, dispatch):
+    desk.queue._pause = 0.01
+    desk.script = ["One. ", *["on and on "] * 4_000]
+    await desk.say("a long story")
+    stop = asyncio.Event()
+    answering = asyncio.create_task(_run(dispatch(), stop))
+    await until(desk, ("model", "One.", "answering"))
+    stop.set()
+    await asyncio.sleep(0.05)
+    answering.cancel()
+    await asyncio.gather(answering, return_exceptions=True)
+    lease = await desk.lease("the next start")
+    assert lease.attempt == 2
+
+
 async def test_an_answer_that_ends_within_the_grace_is_finished(desk, dispatch):
     desk.queue._pause = 0.05
     await desk.say("hello")

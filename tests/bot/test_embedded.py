@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import kombu
 import pytest
 import redis.asyncio
 
@@ -24,6 +25,7 @@ from bot.embedded import (
     server_binary,
     socket_path,
 )
+from worker.app import broker_url
 
 
 def heard(name: str, line: str) -> None:
@@ -48,6 +50,17 @@ async def test_it_carries_streams_and_blocking_lists_as_the_queue_needs_them(tmp
         await client.xadd("stream", {"text": "piece"})
         assert (await client.xread({"stream": "0"}))[0][1][0][1] == {"text": "piece"}
         assert await client.blpop(["empty"], timeout=0.05) is None
+
+
+@pytest.mark.parametrize("name", ["my data ü", "50%25 #1?"])
+async def test_any_name_of_a_folder_will_do_for_both_ends_of_the_queue(tmp_path: Path, name: str) -> None:
+    data = tmp_path / name
+    data.mkdir()
+    async with embedded_redis(data, heard=heard, hurry=asyncio.Event()) as (url, _):
+        async with redis.asyncio.Redis.from_url(url) as client:
+            assert await client.ping()
+        with kombu.Connection(broker_url(url)) as broker:
+            assert await asyncio.to_thread(broker.default_channel.client.ping)
 
 
 async def test_it_is_started_again_on_the_same_socket_when_it_dies(tmp_path: Path) -> None:

@@ -66,3 +66,15 @@ async def test_a_second_signal_hurries_but_an_echo_of_the_first_does_not(
         await asyncio.sleep(0.3)
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.wait_for(stop.hurry.wait(), 5)
+
+
+async def test_a_hangup_that_was_to_be_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with stop_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.05)
+            assert not stop.asked.is_set()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -143,6 +143,20 @@ async def test_what_a_child_started_itself_ends_with_it() -> None:
     assert gone_within(grandchild, seconds=3)
 
 
+async def test_a_line_that_cannot_be_heard_holds_nobody_up() -> None:
+    lines = []
+
+    def hear(name: str, line: str) -> None:
+        if line == "broken":
+            raise RuntimeError("what is this?")
+        lines.append(line)
+
+    script = "print('broken'); print('good', flush=True); import time; time.sleep(60)"
+    async with kept_running(program(script), heard=hear, hurry=asyncio.Event()), asyncio.timeout(10):
+        while lines != ["good"]:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_line_without_end_is_heard_in_parts() -> None:
     heard = Heard()
     script = "import sys; sys.stdout.write('x' * 200_000 + '\\nup\\n'); sys.stdout.flush(); input()"

@@ -100,6 +100,37 @@ def test_half_a_character_shows_only_at_the_end():
     assert streamed(BYTE_LEVEL, half) == ["", "", "\ufffd"]
 
 
+@pytest.mark.parametrize("tokenizer", [BYTE_LEVEL, METASPACE])
+def test_bytes_that_are_no_characters_are_shown_as_they_come_and_lose_none_after_them(tokenizer):
+    whole = tokenizer.encode("你", add_special_tokens=False).ids
+    letter = tokenizer.token_to_id("a")
+    ids = [letter, *whole[-3:-2] * 200, *whole, letter]
+    parts = streamed(tokenizer, ids)
+    assert "".join(parts) == tokenizer.decode(ids)
+    assert max(map(len, parts)) < 20
+
+
+@pytest.mark.parametrize("name", ["half", "special"])
+def test_an_answer_that_never_makes_a_character_costs_no_more_at_its_end_than_at_its_beginning(name):
+    seen = []
+
+    class Counted:
+        get_added_tokens_decoder = BYTE_LEVEL.get_added_tokens_decoder
+
+        def decode(self, ids, **options):
+            seen.append(len(ids))
+            return BYTE_LEVEL.decode(ids, **options)
+
+    token = {
+        "half": BYTE_LEVEL.encode("你", add_special_tokens=False).ids[0],
+        "special": BYTE_LEVEL.token_to_id("<|im_end|>"),
+    }[name]
+    stream = TextStream(Counted())
+    for _ in range(1_000):
+        stream.feed(token)
+    assert max(seen, default=0) < 50
+
+
 def test_special_tokens_leave_no_text():
     end = BYTE_LEVEL.token_to_id("<|im_end|>")
     letter = BYTE_LEVEL.token_to_id("a")

@@ -7,7 +7,7 @@ import pytest
 from worker.asked import Asked
 from worker.errors import JobFailed, QueueError, QueueUnavailable
 from worker.jobs import AnswerJob, Ended, Event, Failed, Piece
-from worker.telling import HANDED_BACK
+from worker.telling import HANDED_BACK, SUPERSEDED
 
 JOB = AnswerJob(
     id="a", attempt=3, model="m", prompt=(1,), max_tokens=9, deadline=0.0, reply_to="r", correlation="c"
@@ -35,6 +35,20 @@ async def test_a_piece_told_twice_is_read_once() -> None:
     assert [event.text for event in await received(asked) if isinstance(event, Piece)] == ["two", "three"]
 
 
+async def test_the_rest_of_the_text_told_twice_is_read_once_an_attempt() -> None:
+    asked = Asked(JOB)
+    asked.take(Piece("a", 3, 0, (7, 8), "two"))
+    for _ in range(2):
+        asked.take(Piece("a", 3, 2, (), " rest"))
+    asked.requeued(asked.next_attempt())
+    asked.take(Piece("a", 4, 2, (), " end"))
+    assert [event.text for event in await received(asked) if isinstance(event, Piece)] == [
+        "two",
+        " rest",
+        " end",
+    ]
+
+
 async def test_after_a_gap_the_next_attempt_takes_up_from_what_is_here() -> None:
     asked = Asked(JOB)
     asked.take(Piece("a", 3, 0, (7, 8), "two"))
@@ -50,9 +64,10 @@ async def test_after_a_gap_the_next_attempt_takes_up_from_what_is_here() -> None
     assert [event.text for event in await received(asked) if isinstance(event, Piece)] == ["two", "new"]
 
 
-async def test_a_worker_that_ends_interrupts_and_does_not_fail() -> None:
+@pytest.mark.parametrize("code", [HANDED_BACK, SUPERSEDED])
+async def test_a_worker_that_lets_go_interrupts_and_does_not_fail(code: str) -> None:
     asked = Asked(JOB)
-    asked.take(Failed("a", 3, HANDED_BACK, "going"))
+    asked.take(Failed("a", 3, code, "going"))
     assert asked.interrupted
     assert not asked.over
 

@@ -64,6 +64,34 @@ def test_the_end_counts_what_was_emitted_before_a_resume(model: Model, job: JobM
     assert told.drain() == []
 
 
+def test_text_left_over_from_an_earlier_attempt_comes_with_the_first_new_token(
+    model: Model, job: JobMaker
+) -> None:
+    emitted = ids(model, " the old garden")
+    told = telling(model, job, [], emitted=tuple(emitted), shown=len(" the"))
+    assert told.drain() == []
+    (token, *_) = ids(model, " near")
+    told.on_token(token)
+    (piece,) = told.drain()
+    assert isinstance(piece, Piece)
+    assert (piece.index, piece.ids) == (len(emitted), (token,))
+    assert piece.text.startswith(" old garden n")
+
+
+def test_half_a_character_shown_at_the_end_is_not_shown_again(model: Model, job: JobMaker) -> None:
+    half = ids(model, "é")[0]
+    told = telling(model, job, [])
+    told.on_token(half)
+    told.on_finish(Finish("length"))
+    piece, _ = told.drain()
+    assert isinstance(piece, Piece)
+    assert piece.text == "\ufffd"
+    again = telling(model, job, [], emitted=(half,), shown=1)
+    again.on_finish(Finish("length"))
+    (ended,) = again.drain()
+    assert isinstance(ended, Ended)
+
+
 def test_tokens_after_a_stop_string_are_not_told(model: Model, job: JobMaker) -> None:
     told = telling(model, job, [], stop=(" old",))
     for token in ids(model, " the old garden"):

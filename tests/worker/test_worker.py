@@ -302,6 +302,19 @@ async def test_a_restart_of_redis_is_survived_at_both_ends(
     assert worker.poll() is None
 
 
+async def test_a_restart_of_redis_midway_costs_a_pause_and_not_the_answer(
+    workers: Workers, redis_server: RedisServer, model: Model, job: JobMaker
+) -> None:
+    workers.start(token_seconds=0.03)
+    async with Queue.open(redis_server.url, limit=8) as queue:
+        asking = asyncio.create_task(read(queue, job()))
+        await asyncio.sleep(0.6)  # into the answer
+        await asyncio.to_thread(redis_server.stop)
+        await asyncio.to_thread(redis_server.start)  # empty: the job's record is gone
+        pieces, _ = await asking
+    assert (ids_of(pieces), text_of(pieces)) == model.direct(max_tokens=60)
+
+
 async def test_a_higher_attempt_from_another_bot_takes_the_answer_over(
     workers: Workers, redis_url: str, model: Model, job: JobMaker
 ) -> None:

@@ -161,6 +161,19 @@ async def test_verdicts_are_kept_beside_their_message(house: Any, store: Store) 
     assert (row.message_id, row.direction, row.findings) == (accepted.message_id, "input", [finding])
 
 
+async def test_a_message_that_is_tried_again_and_again_has_one_verdict_a_policy(
+    house: Any, store: Store
+) -> None:
+    accepted = await house.say()
+    kept = {"action": "review", "findings": [], "text_hash": "ab"}
+    for policy in ("p1", "p1", "p2"):
+        await store.add_verdict(accepted.message_id, direction="input", policy=policy, **kept)
+    for _ in range(2):  # the same sentence twice in an answer is found twice
+        await store.add_verdict(accepted.message_id, direction="output", policy="p1", **kept)
+    found = [(row.direction, row.policy) for row in await _rows(store, verdict)]
+    assert found == [("input", "p1"), ("input", "p2"), ("output", "p1"), ("output", "p1")]
+
+
 async def test_a_note_in_no_place_is_a_mistake(store: Store) -> None:
     with pytest.raises(LookupError):
         await store.note(4711, "hello?")

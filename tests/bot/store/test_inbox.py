@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.store import LeaseLost, Store
+from bot.store import AnswerStopped, Lease, LeaseLost, Store
+from bot.store.answers import Answers
 
 
 async def test_a_message_is_there_once_it_is_accepted(house: Any, store: Store) -> None:
@@ -130,12 +131,16 @@ async def test_stop_ends_what_waits_and_names_what_is_under_way(house: Any, stor
     accepted = await house.say("one")
     await house.say("two")
     lease = await house.one()
+    begun = await house.begin(lease)
+    await house.piece(lease, begun.answer_id, 1, "half")
     correlations = await store.request_cancel(accepted.place_id)
     assert correlations[0] == lease.correlation
     assert len(correlations) == 2
     states = {said.text: said.state for said in (await house.seen(accepted.place_id)).messages.values()}
-    assert states == {"one": "queued", "two": "stopped"}
-    await house.answer(lease, "half", state="stopped")
+    assert states == {"one": "queued", "two": "stopped", "half": "answering"}
+    with pytest.raises(AnswerStopped):
+        await house.piece(lease, begun.answer_id, 2, " and no more")
+    await house.end(lease, begun.answer_id, "stopped")
     assert await house.lease() == []
     assert await store.request_cancel(accepted.place_id) == []
 
@@ -159,6 +164,24 @@ async def test_stop_is_remembered_when_the_owner_dies(house: Any, store: Store) 
     assert await house.lease(owner="bot-2") == []
     seen = await house.seen(accepted.place_id)
     assert seen.texts() == [("person", "hello", "stopped"), ("model", "half", "stopped")]
+
+
+async def test_what_was_stopped_and_is_forgotten_as_it_is_leased_again_troubles_nobody(
+    house: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = await house.say()
+    await house.one(ttl=0.3)
+    await store.request_cancel(accepted.place_id)
+    await house.say(place="other")
+    await asyncio.sleep(0.4)  # the lease runs out
+    finish = Answers.finish
+
+    async def forgotten_before(self: Answers, lease: Lease, *arguments: Any, **options: Any) -> None:
+        await store.forget(accepted.person_id)
+        await finish(self, lease, *arguments, **options)
+
+    monkeypatch.setattr(Answers, "finish", forgotten_before)
+    assert [lease.place.key for lease in await house.lease(owner="bot-2")] == ["other"]
 
 
 async def test_stop_ends_at_once_what_a_dead_bot_had_begun(house: Any, store: Store) -> None:

@@ -1,0 +1,40 @@
+"""Answers that nobody makes any more, over a real Redis and with workers that are only names."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import pytest
+import redis.asyncio
+
+from worker import client, ledger
+from worker.client import JobFailed, Queue
+
+if TYPE_CHECKING:
+    from tests.worker.conftest import JobMaker
+
+
+async def test_a_job_that_kills_its_workers_is_given_up(
+    redis_url: str, job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LOOK", 0.05)
+    claimed: list[bytes] = []
+
+    async def claimed_by_the_dying(server: redis.asyncio.Redis) -> None:
+        keys = ledger.job_key("deadly"), ledger.cancelled_key("deadly")
+        while True:
+            attempt = await server.hget(keys[0], "attempt")
+            if attempt and await server.eval(ledger.CLAIM, 2, *keys, attempt, "dead") == b"yours":
+                claimed.append(attempt)
+            await asyncio.sleep(0.01)
+
+    async with Queue.open(redis_url, limit=8) as queue, redis.asyncio.from_url(redis_url) as server:
+        dying = asyncio.create_task(claimed_by_the_dying(server))
+        async with asyncio.timeout(20), queue.answer(job(id="deadly")) as events, aclosing(events):
+            with pytest.raises(JobFailed, match="lost"):
+                await anext(events)
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    assert len(claimed) == 3
