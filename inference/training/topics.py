@@ -77,7 +77,7 @@ def load(*, clinc: Path | None = None, answers: int | None = None) -> Lists:
         off_topic=_topic("off_topic", {**other, "answers": other["refusals"]}, answers),
         frames=_frames(answers),
         words={**known["words"], **other["words"]},
-        names=tuple((HERE / "names.txt").read_text(encoding="utf-8").split()),
+        names=tuple(_yaml("names.yaml")["names"].split()),
         everyday=everyday(clinc) if clinc else (),
     )
 
