@@ -6,7 +6,8 @@ Knows who answers what. Adds nothing of its own.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.conversation import Conversation
@@ -54,6 +55,11 @@ class HouseDesk:
         """Keep a thumb up (1) or down (-1); False when there is no such answer in the session's place."""
         return await self.conversation.store.rate(session, message_id=message_id, value=value)
 
-    def listen(self, place_id: int) -> AbstractContextManager[asyncio.Event]:
+    @contextmanager
+    def listen(self, place_id: int) -> Iterator[asyncio.Event]:
         """An event that is set whenever the place's timeline may have grown."""
-        return self.conversation.bell.listen(place_id)
+        with (
+            self.conversation.metrics.viewers.track_inprogress(),
+            self.conversation.bell.listen(place_id) as event,
+        ):
+            yield event
