@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from bot.gateway.errors import RateLimited, Unauthorized
-from bot.gateway.peer import address, is_local, is_own_address
 from bot.limits import Limiter
+from bot.peer import address, is_local, is_own_address
 from bot.settings import Settings
 from bot.store import Key, Store, StoreUnavailable
 from moderation import Mode

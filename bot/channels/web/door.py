@@ -6,7 +6,6 @@ Knows HTTP requests. Leaves what they ask for to `api` and `stream`.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import math
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from bot.channels.base import Desk
 from bot.channels.web.errors import LANGUAGE, Problem
 from bot.limits import Limiter
 from bot.messages import MAX_CHARS, Session
+from bot.peer import address
 
 BODY = 64 * 1024  # bytes; a message of 8,000 characters needs at most 48 kB as escaped JSON
 BODY_SECONDS = 10.0  # for the body to arrive; a slow sender holds no handler for longer
@@ -56,9 +56,9 @@ class Door:
         origin = request.headers.get("Origin")
         if origin is not None and not self.is_own(origin, request):
             raise Problem("foreign_origin")
-        address = self.address(request)
-        take(self.limits.requests, address)
-        return address
+        asking = address(request, trusted_proxies=self.trusted_proxies)
+        take(self.limits.requests, asking)
+        return asking
 
     async def session(self, request: web.Request) -> Session:
         """Whose session the request belongs to. Raises Problem without a good token."""
@@ -78,16 +78,6 @@ class Door:
         # Not request.host: without the header it asks the name service, and everybody waits.
         host = request.headers.get("Host", "").lower()
         return bool(host) and origin.lower() in (f"http://{host}", f"https://{host}")
-
-    def address(self, request: web.Request) -> str:
-        """The client's address, for limits: what the outermost trusted proxy saw, else the peer; IPv6 by its /64."""
-        hops = [
-            hop.strip() for value in request.headers.getall("X-Forwarded-For", []) for hop in value.split(",")
-        ]
-        peer = request.remote or "local"
-        if not self.trusted_proxies or not hops:
-            return _network(peer) or peer
-        return _network(hops[-min(self.trusted_proxies, len(hops))]) or _network(peer) or peer
 
 
 def take(limiter: Limiter, key: str) -> None:
@@ -126,15 +116,3 @@ async def body(request: web.Request) -> Mapping[str, object]:
 def _origin_of(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()  # as browsers write it
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)

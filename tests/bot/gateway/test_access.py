@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from bot.gateway.access import KEPT, LOOKUPS_AT_ONCE, REQUESTS_AT_ONCE, Access
 from bot.gateway.errors import RateLimited, Unauthorized
-from bot.gateway.peer import address, is_local
+from bot.peer import address, is_local
 from bot.settings import Settings
 
 OPERATOR = "operator-key-of-the-tests"

@@ -1,6 +1,6 @@
 """Where a request comes from: its address, and whether it was sent on this very computer.
 
-Knows sockets and headers. Whether that is enough to be let in is for `access` to say.
+Knows sockets and headers. Whether that is enough to be let in is for `bot.gateway.access` to say.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ def is_own_address(url: str) -> bool:
 
 
 def address(request: web.Request, *, trusted_proxies: int) -> str:
-    """Who asks, for limits by address: the peer, or what the outermost trusted proxy saw; IPv6 by its /64."""
+    """Who asks, for limits by address: the peer, or what the outermost trusted proxy saw; IPv6 by its /64.
+
+    A header with fewer hops than there are proxies, or with no address where it should stand, is nobody's word.
+    """
     peer = _peer(request)
-    if not trusted_proxies:
-        return _network(peer)
-    lines = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
+    lines = request.headers.getall(hdrs.X_FORWARDED_FOR, []) if trusted_proxies else []
     seen = [part.strip() for line in lines for part in line.split(",") if part.strip()]
-    return _network(seen[-trusted_proxies] if len(seen) >= trusted_proxies else peer)
+    told = seen[-trusted_proxies] if 0 < trusted_proxies <= len(seen) else peer
+    return _network(told) or _network(peer) or peer
 
 
 def _peer(request: web.Request) -> str:
@@ -55,14 +57,14 @@ def _peer(request: web.Request) -> str:
 
 
 def _network(text: str) -> str:
-    """One household or server has a whole /64 of IPv6 addresses to ask from."""
+    """One household or server has a whole /64 of IPv6 addresses to ask from. Empty for what is no address."""
     try:
         found = ip_address(text)
     except ValueError:
-        return text
+        return ""
     if isinstance(found, IPv6Address):
         return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
-    return text
+    return str(found)
 
 
 def _is_proxied(header: str) -> bool:
