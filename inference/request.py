@@ -42,7 +42,8 @@ class EngineClosed(EngineError):
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose tokens. `max_tokens` counts the whole answer, tokens emitted before a resume included, as does
-    `min_tokens`. temperature 0 is greedy and ignores the rest; top_k is cut to 64, 0 means 64. Raises ValueError."""
+    `min_tokens`. temperature 0 is greedy and ignores the rest; top_k is cut to 64, 0 means 64. Values are rounded so
+    that more requests can be decoded together (`row.Key`). Raises ValueError."""
 
     max_tokens: int
     temperature: float = 0.0
@@ -70,8 +71,9 @@ class Sampling:
 class Request:
     """One answer to make. `emitted` are its ids that an earlier attempt has shown: read, and not passed again.
 
-    A greedy answer goes on as if it had never been interrupted (exactly so in float32), unless it has a repetition
-    penalty: CTranslate2 counts only what it generates itself, not what was emitted before.
+    A greedy answer goes on as if it had never been interrupted (exactly so in float32, and in int8 where the emitted
+    tokens are few enough to be fed through decoding steps). With a repetition penalty it does so only if they were fed:
+    CTranslate2 counts what it has stepped through, not what it has read.
     """
 
     id: str
@@ -79,6 +81,8 @@ class Request:
     sampling: Sampling
     emitted: tuple[int, ...] = ()
     deadline: float | None = None  # time.monotonic() seconds
+    prefix: int = 0  # leading prompt tokens that many requests share (the system prompt): a hint
+    bulk: bool = False  # nobody waits at a screen: others go first
 
 
 @dataclass(frozen=True, slots=True)

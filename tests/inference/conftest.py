@@ -67,7 +67,7 @@ def prompt(chat: Chat) -> tuple[int, ...]:
 
 @pytest.fixture
 def engine(folder: Path) -> Iterator[Engine]:
-    with Engine(folder, intra_threads=1) as engine:
+    with Engine(folder, inter_threads=1, intra_threads=1) as engine:
         yield engine
 
 

@@ -1,0 +1,102 @@
+"""How many tokens' attention states fit into the device at once, and how long a prompt may be read in one go.
+
+Knows bytes and tokens. Which rows take them is the engine's business.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from inference.sizes import Sizes
+
+_log = logging.getLogger(__name__)
+
+# Of what is free once the model is loaded. On a CPU others need memory as well; on a GPU the rest is room for
+# temporary copies: each step writes one layer's states anew (ops::Concat).
+SHARE = {"cpu": 0.5, "cuda": 0.8}
+
+# Of the budget, what reading prompts may take for a moment: attention scores are square in the prompt's length.
+PREFILL = 0.2
+
+# Bytes, where nobody knows what is free: CTranslate2 cannot say, and nvidia-ml-py is not installed.
+UNKNOWN = 4 << 30
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(slots=True)
+class Memory:
+    """A budget of `tokens`, of which `kept` are taken for good (prefixes). It shrinks when the device was full."""
+
+    sizes: Sizes
+    compute_type: str
+    size: int  # bytes
+    kept: int = 0  # tokens
+
+    @property
+    def token_bytes(self) -> int:
+        return self.sizes.state_bytes(self.compute_type)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all rows together."""
+        return max(1, self.size // self.token_bytes - self.kept)
+
+    def reads(self, *, rows: int, tokens: int) -> bool:
+        """Whether prompts of so many tokens may be read by so many rows in one go."""
+        return rows * self.sizes.score_bytes(tokens, self.compute_type) <= PREFILL * self.size
+
+    def shrink(self, *, used: int) -> None:
+        """The device was full with `used` tokens in use: never as many again."""
+        self.size = max(self.token_bytes, min(self.size, int(used * self.token_bytes * 0.8)))
+
+
+def free(device: str, *, index: int = 0) -> int:
+    """Bytes that may be taken for states, by SHARE of what is free now."""
+    if device == "cuda":
+        left = _free_on_gpu(index)
+        return int(left * SHARE["cuda"]) if left else UNKNOWN
+    return int(min(psutil.virtual_memory().available, _free_in_group()) * SHARE["cpu"])
+
+
+def _free_in_group() -> int:
+    """What a container's limit leaves (cgroup v2), where there is one."""
+    try:
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        used = int((_CGROUP / "memory.current").read_text())
+        reclaimable = int((_CGROUP / "memory.stat").read_text().split("inactive_file ")[1].split()[0])
+    except (OSError, ValueError, IndexError):
+        return 1 << 62
+    return max(0, int(limit) - used + reclaimable) if limit.isdigit() else 1 << 62
+
+
+def _free_on_gpu(index: int) -> int:
+    """0 where it cannot be told."""
+    try:
+        import pynvml
+    except ImportError:
+        return 0
+    try:
+        pynvml.nvmlInit()
+        try:
+            return int(pynvml.nvmlDeviceGetMemoryInfo(_handle(index)).free)
+        finally:
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError as error:
+        _log.warning("The GPU's free memory cannot be read: %s", error)
+        return 0
+
+
+def _handle(index: int) -> object:
+    """NVML counts all devices, CUDA only those that CUDA_VISIBLE_DEVICES names."""
+    import os
+
+    import pynvml
+
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    name = visible[index] if index < len(visible) else str(index)
+    if name.isdigit():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
+    return pynvml.nvmlDeviceGetHandleByUUID(name)

@@ -1,0 +1,87 @@
+"""What one token costs in attention states, read from a converted model's own header.
+
+Knows CTranslate2's model.bin: names, shapes and single values. No weight is read and nothing is loaded.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_FIRST = "decoder/layer_0/self_attention"
+
+# Of the numbers in ctranslate2's DataType, the integers that describe a model, and how each is packed.
+_INTEGERS = {1: "b", 2: "h", 3: "i"}
+
+# CPU kernels compute attention in 32 bits whatever the weights are; GPU types that end in 16 keep states in 16.
+_HALF = ("float16", "bfloat16", "int8_float16", "int8_bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A decoder's shape as far as memory goes."""
+
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int
+
+    def state_bytes(self, compute_type: str) -> int:
+        """Bytes that CTranslate2 keeps for one token of one row: keys and values of each layer, stored for every query
+        head (layers/attention.cc repeats them before they are written), for one head only where there is only one."""
+        heads = 1 if self.kv_heads == 1 else self.heads
+        return 2 * self.layers * heads * self.head_size * value_bytes(compute_type)
+
+    def score_bytes(self, tokens: int, compute_type: str) -> int:
+        """Bytes of one row's attention scores while a prompt of so many tokens is read: one layer's at a time, and
+        the softmax beside them."""
+        return 2 * self.heads * tokens * tokens * value_bytes(compute_type)
+
+
+def value_bytes(compute_type: str) -> int:
+    return 2 if compute_type in _HALF else 4
+
+
+def read(model: Path) -> Sizes:
+    """From a folder's model.bin. Raises ValueError where it describes no decoder."""
+    with (model / "model.bin").open("rb") as file:
+        found = dict(_numbers(file))
+    layers = {name.split("/")[1] for name in found if name.startswith("decoder/layer_")}
+    heads = found.get("decoder/num_heads", 0)
+    width = found.get("decoder/embeddings/weight", 0)
+    if not (layers and heads and width):
+        raise ValueError(f"{model} describes no decoder")
+    return Sizes(
+        layers=len([name for name in layers if name[len("layer_") :].isdigit()]),
+        heads=heads,
+        kv_heads=found.get(f"{_FIRST}/num_heads_kv", heads),
+        head_size=found.get(f"{_FIRST}/head_dim", width // heads),
+    )
+
+
+def _numbers(file: BinaryIO) -> Iterator[tuple[str, int]]:
+    """Each variable's name with its value where it is a single integer, else with its last dimension."""
+    _unpack(file, "I")
+    _text(file)
+    _unpack(file, "I")
+    for _ in range(_unpack(file, "I")):
+        name = _text(file)
+        shape = [_unpack(file, "I") for _ in range(_unpack(file, "B"))]
+        kind, size = _unpack(file, "B"), _unpack(file, "I")
+        if not shape and kind in _INTEGERS:
+            yield name, _unpack(file, _INTEGERS[kind])
+        else:
+            yield name, shape[-1] if shape else 0
+            file.seek(size, 1)
+
+
+def _unpack(file: BinaryIO, kind: str) -> int:
+    data = file.read(struct.calcsize(kind))
+    if len(data) < struct.calcsize(kind):
+        raise ValueError("model.bin ends too early")
+    return int(struct.unpack(f"<{kind}", data)[0])
+
+
+def _text(file: BinaryIO) -> str:
+    return file.read(_unpack(file, "H"))[:-1].decode()
