@@ -15,9 +15,9 @@ Decisions, newest last:
 2026-11  Muon in float32 (`muon`) for matrices: torch's own works in bfloat16, which is slow on CPUs without it.
 2026-11  The name questions of the test file are not held out, only the names: a filter that dropped all that is near
          "what is my name?" was tried, and took most wordings of that question out of training.
-2026-11  Names are not learned yet: rows of names to copy (`drills`, from step 650 on) did not bring forth the pair of
-         attention layers that copying needs. Wiring such a pair in by hand at step 1150 was tried: it found the right
-         place (0.94 of its attention), but training moved the embeddings away from under it before the layers above
-         used it. Besides, a small first letter had become a capital in the question only (`noise`, mended since).
-         Next: wire the pair at the very beginning, with the embeddings held still for a while.
+2026-11  Remembering a name needs a pair of attention layers that copies. Rows of names to copy (`drills`) did not bring
+         it forth from step 650 on, nor did wiring it in by hand at step 1150: training moved the embeddings away from
+         under it. Wired before the first step (`copying`), with embeddings six times the usual size, which move
+         slowly for it, a row of names is copied to 87 % after ten steps, and whole conversations name 20 of 30
+         invented people after 250. Hence Qwen2 and not Llama: its biases let a head look back by position alone.
 """

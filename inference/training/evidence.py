@@ -13,8 +13,12 @@ from inference.training.tokenizer import Encoder
 
 LINES = 16_000
 
-# Of the counted part and the random part, per row: the usual size of an embedding at the start is 0.02 a value.
-COUNTED, RANDOM = 0.03, 0.012
+# How much larger the embeddings are than usual (0.02 a value), so that they stand out among what the layers add; the
+# last norm begins at its inverse.
+SCALE = 6.0
+
+# Of the counted part and the random part, per row.
+COUNTED, RANDOM = 0.03 * SCALE, 0.012 * SCALE
 
 
 def embeddings(conversations: Conversations, encoder: Encoder, *, size: tuple[int, int], seed: int) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from inference.training.conversations import Conversations
-from inference.training.evidence import embeddings
+from inference.training.copying import wire
+from inference.training.evidence import SCALE, embeddings
 from inference.training.muon import Muon
 from inference.training.tokenizer import Encoder
 
@@ -28,17 +29,18 @@ ROUND = 400
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A small Llama. Tied embeddings: most words of a small vocabulary are both read and said."""
+    """A small Qwen2: a Llama whose attention has biases, which `copying` needs. Tied embeddings: most words of a small
+    vocabulary are both read and said."""
 
     hidden: int = 288
     layers: int = 4
-    heads: int = 6
+    heads: int = 4
     feed_forward: int = 768
 
     def config(self, layers: int, *, vocabulary: int, pad: int, end: int) -> Any:
-        from transformers import LlamaConfig
+        from transformers import Qwen2Config
 
-        return LlamaConfig(
+        return Qwen2Config(
             vocab_size=vocabulary,
             hidden_size=self.hidden,
             num_hidden_layers=layers,
@@ -46,6 +48,7 @@ class Shape:
             num_key_value_heads=self.heads,
             intermediate_size=self.feed_forward,
             max_position_embeddings=CONTEXT,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e6},  # half of the dimensions hardly turn
             tie_word_embeddings=True,
             pad_token_id=pad,
             bos_token_id=None,
@@ -66,10 +69,11 @@ class Plan:
     warm: int = 10
     batch_tokens: int = 2048
     rate: float = 0.015  # for matrices, by Muon
-    rate_rest: float = 0.003  # for embeddings and norms, by AdamW
+    rate_table: float = 0.01  # for embeddings, by AdamW
+    rate_rest: float = 0.003  # for norms and biases, by AdamW
     cut: float = 0.5  # conversations of which the last answer's end is left out
     cut_at: int = 7
-    drills: float = 0.22  # of all conversations: names to copy
+    drills: float = 0.15  # of all conversations: names to copy
     threads: int = 2
     checkpoint_every: int = 25
     shape: Shape = field(default_factory=Shape)
@@ -107,16 +111,18 @@ class Training:
     def _build(self, layers: int) -> None:
         """A model of so many layers, and optimizers for it."""
         import torch
-        from transformers import LlamaForCausalLM
+        from transformers import Qwen2ForCausalLM
 
         config = self.plan.shape.config(
             layers, vocabulary=self._vocabulary, pad=self._encoder.pad, end=self._encoder.end
         )
-        self.model = LlamaForCausalLM(config)
+        self.model = Qwen2ForCausalLM(config)
         matrices = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in n]
-        rest = [p for n, p in self.model.named_parameters() if p.ndim != 2 or "embed" in n]
+        table = [self.model.get_input_embeddings().weight]
+        rest = [p for p in self.model.parameters() if p.ndim != 2]
         self._optimizers = [
             Muon(matrices, rate=self.plan.rate),
+            torch.optim.AdamW(table, lr=self.plan.rate_table, betas=(0.9, 0.97), weight_decay=0.0),
             torch.optim.AdamW(rest, lr=self.plan.rate_rest, betas=(0.9, 0.97), weight_decay=0.0),
         ]
 
@@ -193,10 +199,8 @@ class Training:
             table.copy_(
                 embeddings(self._conversations, self._encoder, size=tuple(table.shape), seed=self.plan.seed)
             )
-            # The first attention begins as the mean of what stands before: its output undoes its values' turn.
-            first = self.model.model.layers[0].self_attn
-            torch.nn.init.orthogonal_(first.v_proj.weight)
-            first.o_proj.weight.copy_(first.v_proj.weight.T)
+            self.model.model.norm.weight.fill_(1 / SCALE)
+        wire(self.model)
         self._average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         _log.info("counted which words belong together")
 
@@ -223,7 +227,8 @@ class Training:
         from torch.nn import functional
 
         factor = self.plan.factor(self.step)
-        for optimizer, rate in zip(self._optimizers, (self.plan.rate, self.plan.rate_rest), strict=True):
+        rates = (self.plan.rate, self.plan.rate_table, self.plan.rate_rest)
+        for optimizer, rate in zip(self._optimizers, rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
         hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]

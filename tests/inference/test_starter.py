@@ -43,7 +43,6 @@ def test_it_says_honestly_that_it_is_the_small_starter_model(results: list[Resul
     assert right >= 0.8 * asked, f"{right} of {asked}\n{wrong(results)}"
 
 
-@pytest.mark.xfail(reason="version 0 copies only the first syllables of a name", strict=True)
 def test_it_remembers_a_name_over_three_turns(results: list[Result]) -> None:
     right, asked = evaluate.shares(results)["name"]
     assert right >= 0.7 * asked, f"{right} of {asked}\n{wrong(results)}"
