@@ -31,8 +31,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+# Half an hour on two cores. make bench SERVING=--quick: less of the second.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
+	$(BIN)/python benchmarks/serving.py $(SERVING)
 
 # The built widget is committed: only who changes its TypeScript needs Node.
 widget:

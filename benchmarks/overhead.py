@@ -7,9 +7,7 @@ equal, or the run fails. Run it as `python benchmarks/overhead.py`; what the fig
 import asyncio
 import json
 import math
-import os
 import platform
-import re
 import statistics
 import tempfile
 import time
@@ -22,7 +20,9 @@ from typing import Annotated, Any
 import aiohttp
 import typer
 from bare import Bare, Timeline
+from figures import Target, percentile, verdicts
 from house import House, Streamed, running
+from machine import cores, processor
 from rich.console import Console
 from rich.table import Table
 
@@ -46,20 +46,6 @@ QUESTION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What the project promises. `at_most` or `at_least`, in the unit that the name gives."""
-
-    name: str
-    value: float
-    limit: float
-    at_least: bool = False
-
-    @property
-    def kept(self) -> bool:
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """One side's answer in one round. Times are seconds since it was asked."""
 
@@ -76,8 +62,8 @@ class Answer:
 
     @property
     def pace(self) -> float:
-        """Tokens per second once the first had come."""
-        return (self.tokens - 1) / (self.last - self.first)
+        """Tokens per second once the first had come; not a number where all came at once."""
+        return (self.tokens - 1) / (self.last - self.first) if self.last > self.first else math.nan
 
 
 Round = dict[str, Answer]
@@ -95,7 +81,7 @@ def main(
 ) -> None:
     """Measure the house against the bare Generator."""
     console = Console()
-    threads = threads or _cores()
+    threads = threads or cores()
     with tempfile.TemporaryDirectory(prefix="frontdesk-benchmark-") as folder:
         if model is None:
             console.print(f"making a model of shape {shape} ...")
@@ -109,7 +95,7 @@ def main(
     console.print(
         _answers(measured, title=f"{model.name}, {tokens} tokens, {rounds} rounds, {threads} threads")
     )
-    console.print(_verdicts(targets))
+    console.print(verdicts(targets))
     console.print(_noise(measured))
     if output:
         output.write_text(json.dumps(_figures(measured, targets, threads=threads), indent=2))
@@ -196,22 +182,17 @@ def _short(answers: Round) -> str:
     )
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
-    """The nearest rank: a value that was measured."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
-
-
 def _targets(measured: list[Round]) -> list[Target]:
     """Differences and ratios are taken within a round, where both sides met the same machine and question."""
     later, ratios = _later(measured, "shadow"), _ratios(measured, "shadow")
     held = [answers["hold"].late * 1000 for answers in measured]
     return [
-        Target("shadow: first token later than bare, ms, p50", _percentile(later, 0.5), 15),
-        Target("shadow: first token later than bare, ms, p95", _percentile(later, 0.95), 40),
+        Target("shadow: first token later than bare, ms, p50", percentile(later, 0.5), 15),
+        Target("shadow: first token later than bare, ms, p95", percentile(later, 0.95), 40),
         Target(
             "shadow: tokens per second, share of bare, p50", statistics.median(ratios), 0.95, at_least=True
         ),
-        Target("hold: first piece after bare had its characters, ms, p50", _percentile(held, 0.5), 30),
+        Target("hold: first piece after bare had its characters, ms, p50", percentile(held, 0.5), 30),
     ]
 
 
@@ -227,8 +208,8 @@ def _ratios(measured: list[Round], side: str) -> list[float]:
 def _noise(measured: list[Round]) -> str:
     later, ratios = _later(measured, AGAIN), _ratios(measured, AGAIN)
     return (
-        f"noise of this machine, the bare Generator against itself: first token p50 {_percentile(later, 0.5):+.1f} ms, "
-        f"p95 {_percentile(later, 0.95):+.1f} ms; tokens per second {statistics.median(ratios):.3f}"
+        f"noise of this machine, the bare Generator against itself: first token p50 {percentile(later, 0.5):+.1f} ms, "
+        f"p95 {percentile(later, 0.95):+.1f} ms; tokens per second {statistics.median(ratios):.3f}"
     )
 
 
@@ -249,24 +230,11 @@ def _answers(measured: list[Round], *, title: str) -> Table:
         gaps = [gap * 1000 for answer in answers for gap in answer.gaps]
         table.add_row(
             side,
-            f"{_percentile(firsts, 0.5):.1f}",
-            f"{_percentile(firsts, 0.95):.1f}",
+            f"{percentile(firsts, 0.5):.1f}",
+            f"{percentile(firsts, 0.95):.1f}",
             f"{statistics.median(answer.speed for answer in answers):.2f}",
             f"{statistics.median(answer.pace for answer in answers):.2f}",
-            *(f"{_percentile(gaps, share):.1f}" if gaps else "" for share in (0.5, 0.95)),
-        )
-    return table
-
-
-def _verdicts(targets: list[Target]) -> Table:
-    table = Table("target", "limit", "measured", "")
-    for target in targets:
-        sign = "≥" if target.at_least else "≤"
-        table.add_row(
-            target.name,
-            f"{sign} {target.limit:g}",
-            f"{target.value:.3g}",
-            "[green]kept[/]" if target.kept else "[red]missed[/]",
+            *(f"{percentile(gaps, share):.1f}" if gaps else "" for share in (0.5, 0.95)),
         )
     return table
 
@@ -274,22 +242,11 @@ def _verdicts(targets: list[Target]) -> Table:
 def _figures(measured: list[Round], targets: list[Target], *, threads: int) -> dict[str, Any]:
     return {
         "when": time.strftime("%Y-%m-%d %H:%M:%S%z"),
-        "machine": {"processor": _processor(), "cores": _cores(), "python": platform.python_version()},
+        "machine": {"processor": processor(), "cores": cores(), "python": platform.python_version()},
         "threads": threads,
         "targets": [asdict(target) | {"kept": target.kept} for target in targets],
         "rounds": [{side: asdict(answer) for side, answer in answers.items()} for answers in measured],
     }
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _processor() -> str:
-    """What Linux calls it; elsewhere only its kind."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else []
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def show(
 @app.command("random")
 def make_random(
     folder: Annotated[Path, typer.Argument(help="Where to write it; it must not exist yet.")],
-    shape: Annotated[str, typer.Option(help="tiny or 0.5b")] = "tiny",
+    shape: Annotated[str, typer.Option(help="tiny, 0.1b, 0.5b, 1.5b or 8b")] = "tiny",
     seed: int = 0,
 ) -> None:
     """Write a model of random weights, for trying things out and for benchmarks: it talks nonsense."""

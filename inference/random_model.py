@@ -91,21 +91,27 @@ class _Shape:
     feed_forward: int
     vocabulary: int  # filler tokens make up the rest; 0: no filler
     context: int
-    quantization: str
+    int8: bool = True  # else float32
 
 
 SHAPES = {
-    "tiny": _Shape(2, 64, 4, 2, 128, 0, 512, "float32"),
-    # Qwen2.5-0.5B's shape: the smallest model that people really use.
-    "0.5b": _Shape(24, 896, 14, 2, 4864, 151_936, 32_768, "int8"),
+    "tiny": _Shape(2, 64, 4, 2, 128, 0, 512, int8=False),
+    # SmolLM2-135M's: many small steps, where whatever is not arithmetic shows.
+    "0.1b": _Shape(30, 576, 9, 3, 1536, 49_152, 8_192),
+    # Qwen2.5-0.5B's: the smallest model that people really use.
+    "0.5b": _Shape(24, 896, 14, 2, 4864, 151_936, 32_768),
+    # Qwen2.5-1.5B's and Llama-3.1-8B's, for a GPU.
+    "1.5b": _Shape(28, 1536, 12, 2, 8960, 151_936, 32_768),
+    "8b": _Shape(32, 4096, 32, 8, 14_336, 128_256, 32_768),
 }
 
 
 def make(folder: Path, *, shape: str = "tiny", seed: int = 0) -> Path:
     """Write a converted CTranslate2 model of random weights into `folder` (made if need be), and return it.
 
-    "tiny" takes milliseconds and loads in as many; "0.5b" takes half a minute, 0.7 GB of disk and 5 GB of memory. The
-    same seed makes the same weights. It never ends its answer by itself. Raises KeyError for an unknown shape.
+    "tiny" takes milliseconds and loads in as many; "0.5b" takes half a minute, 0.7 GB of disk and 2 GB of memory,
+    "8b" some minutes, 9 GB of disk and about 10 GB of memory. The same seed makes the same weights. It never ends its
+    answer by itself. Raises KeyError for an unknown shape.
     """
     chosen = SHAPES[shape]
     folder.mkdir(parents=True, exist_ok=True)
@@ -179,10 +185,7 @@ def _save(folder: Path, shape: _Shape, tokenizer: Tokenizer, *, rng: np.random.G
     decoder = spec.decoder
     decoder.scale_embeddings = False
     size = tokenizer.get_vocab_size()
-    embeddings = _random(rng, size, shape.width)
-    decoder.embeddings.weight = embeddings
-    decoder.projection.weight, decoder.projection.bias = _head(tokenizer, embeddings, rng=rng)
-    decoder.layer_norm.gamma = np.ones(shape.width, np.float32)
+    _fill_head(decoder, shape, tokenizer, rng=rng)
     for layer in decoder.layer:
         _fill(layer, shape, rng=rng)
     spec.register_vocabulary([tokenizer.id_to_token(i) for i in range(size)])
@@ -190,7 +193,6 @@ def _save(folder: Path, shape: _Shape, tokenizer: Tokenizer, *, rng: np.random.G
     spec.config.eos_token = "<|im_end|>"  # noqa: S105
     spec.config.layer_norm_epsilon = 1e-6
     spec.validate()
-    spec.optimize(quantization=shape.quantization)
     spec.save(str(folder))
 
 
@@ -200,6 +202,25 @@ def _random(rng: np.random.Generator, rows: int, columns: int, *, scale: float =
     return values
 
 
+def _set(part: Any, weight: Array, *, int8: bool) -> None:
+    """Rounded at once, as CTranslate2 would at the end: so few matrices of a large model are ever in float32."""
+    if int8:
+        scale = np.float32(127) / np.abs(weight).max(axis=1)
+        weight *= scale[:, None]
+        part.weight, part.weight_scale = np.rint(weight, out=weight).astype(np.int8), scale
+    else:
+        part.weight = weight
+
+
+def _fill_head(decoder: Any, shape: _Shape, tokenizer: Tokenizer, *, rng: np.random.Generator) -> None:
+    """What comes before the layers and after them."""
+    embeddings = _random(rng, tokenizer.get_vocab_size(), shape.width)
+    weight, decoder.projection.bias = _head(tokenizer, embeddings, rng=rng)
+    _set(decoder.projection, weight, int8=shape.int8)
+    _set(decoder.embeddings, embeddings, int8=shape.int8)
+    decoder.layer_norm.gamma = np.ones(shape.width, np.float32)
+
+
 def _fill(layer: Any, shape: _Shape, *, rng: np.random.Generator) -> None:
     """One layer whose output is small beside what goes in: all layers together add noise of length `_NOISE`."""
     width = shape.width
@@ -207,12 +228,16 @@ def _fill(layer: Any, shape: _Shape, *, rng: np.random.Generator) -> None:
     qkv = width + 2 * shape.kv_heads * (width // shape.heads)
     attention, ffn = layer.self_attention, layer.ffn
     attention.layer_norm.gamma = ffn.layer_norm.gamma = np.ones(width, np.float32)
+
+    def fill(part: Any, rows: int, columns: int, *, scale: float) -> None:
+        _set(part, _random(rng, rows, columns, scale=scale), int8=shape.int8)
+
     # queries and keys are long, so that attention picks some words instead of blending all into the same
-    attention.linear[0].weight = _random(rng, qkv, width, scale=2 / width**0.5)
-    attention.linear[1].weight = _random(rng, width, width, scale=out / width**0.5)
-    ffn.linear_0.weight = _random(rng, shape.feed_forward, width, scale=1 / width**0.5)
-    ffn.linear_0_noact.weight = _random(rng, shape.feed_forward, width, scale=1 / width**0.5)
-    ffn.linear_1.weight = _random(rng, width, shape.feed_forward, scale=2 * out / shape.feed_forward**0.5)
+    fill(attention.linear[0], qkv, width, scale=2 / width**0.5)
+    fill(attention.linear[1], width, width, scale=out / width**0.5)
+    fill(ffn.linear_0, shape.feed_forward, width, scale=1 / width**0.5)
+    fill(ffn.linear_0_noact, shape.feed_forward, width, scale=1 / width**0.5)
+    fill(ffn.linear_1, width, shape.feed_forward, scale=2 * out / shape.feed_forward**0.5)
 
 
 def _head(tokenizer: Tokenizer, embeddings: Array, *, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -226,14 +251,14 @@ def _head(tokenizer: Tokenizer, embeddings: Array, *, rng: np.random.Generator) 
     said = [*starts, *words, *ends, opening]
     size, width = embeddings.shape
     embeddings[said] = np.linalg.qr(embeddings[said].T)[0].T * width**0.5
-    pull = embeddings * np.float32(_SURE / width)  # times the same embedding, normalised: about _SURE
+    strength = np.float32(_SURE / width)  # times the same embedding, normalised: about _SURE
     weight = _random(rng, size, width, scale=1 / width)
     for word in starts + words:
         others = [other for other in words if other != word]
-        weight[rng.choice(others, _FOLLOWERS, replace=False)] += pull[word]
+        weight[rng.choice(others, _FOLLOWERS, replace=False)] += embeddings[word] * strength
     for word in words:
-        weight[rng.choice(ends)] += pull[word]
-    weight[starts] += pull[[opening, *ends]].sum(axis=0)
+        weight[rng.choice(ends)] += embeddings[word] * strength
+    weight[starts] += (embeddings[[opening, *ends]] * strength).sum(axis=0)
     bias = np.full(size, _NEVER, np.float32)
     bias[said[:-1]] = 0
     return weight, bias

@@ -45,4 +45,4 @@ def test_random_writes_a_model_that_can_be_shown(run, tmp_path):
     again = run("random", str(folder))
     assert (again.exit_code, "exists already" in again.output) == (1, True)
     unknown = run("random", str(tmp_path / "x"), "--shape", "huge")
-    assert (unknown.exit_code, "tiny, 0.5b" in unknown.output) == (1, True)
+    assert (unknown.exit_code, "tiny, 0.1b, 0.5b" in unknown.output) == (1, True)

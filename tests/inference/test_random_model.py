@@ -1,9 +1,12 @@
 """A model of random weights is complete, the same for the same seed, and talks in words and sentences."""
 
+from dataclasses import replace
+
 import pytest
 
 from inference import library, random_model
 from inference.chat import Turn
+from inference.engine import Engine, Request, Sampling
 from tests.inference.conftest import Answer
 
 
@@ -14,6 +17,21 @@ def test_the_folder_is_a_complete_model_and_depends_on_the_seed_alone(folder, tm
     assert weights[0] == weights[1] != weights[2]
     with pytest.raises(KeyError):
         random_model.make(tmp_path / "c", shape="huge")
+
+
+def test_the_large_shapes_weights_are_rounded_to_int8_and_still_talk(chat, prompt, tmp_path, monkeypatch):
+    small = replace(random_model.SHAPES["tiny"], int8=True)
+    monkeypatch.setitem(random_model.SHAPES, "small", small)
+    made = random_model.make(tmp_path / "small", shape="small")
+    assert (made / "model.bin").stat().st_size < (
+        random_model.make(tmp_path / "b") / "model.bin"
+    ).stat().st_size / 2
+    answer = Answer()
+    with Engine(made, intra_threads=1) as engine:
+        request = Request(id="a", prompt=prompt, sampling=Sampling(max_tokens=60))
+        engine.submit(request, on_token=answer.on_token, on_finish=answer.on_finish)
+        assert answer.reason == "length"
+    assert len(set(chat.tokenizer.decode(answer.ids).split())) >= 10
 
 
 @pytest.mark.parametrize("question", ["Hello", "What is this?", "你好"])
