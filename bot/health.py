@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from bot.exposition import Exposition
 from bot.gateway.access import Access
 from bot.metrics import Metrics
 from bot.store import Store, StoreError
@@ -93,12 +92,12 @@ class Health:
         )
 
     async def prometheus(self, request: web.Request) -> web.StreamResponse:
-        """What the bot counts, and the workers' gauges as of their last heartbeats."""
+        """What the bot counts, and the workers and their engines as of their last heartbeats."""
         if not await self.access.is_admin(request):
             return web.Response(text=UNAUTHORIZED, status=401, headers={"WWW-Authenticate": "Bearer"})
-        gauges = CollectorRegistry(auto_describe=False)
-        gauges.register(_Gauges(await self.report()))
-        text = generate_latest(self.metrics.registry) + generate_latest(gauges)
+        report = await self.report()
+        # Reading a worker's text takes milliseconds: answers under way do not wait for it.
+        text = await asyncio.to_thread(_exposed, report, self.metrics.registry)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def report(self) -> Report:
@@ -137,6 +136,12 @@ def _status(ready: bool) -> str:
     return "ready" if ready else "not ready"
 
 
+def _exposed(report: Report, counted: CollectorRegistry) -> bytes:
+    seen = CollectorRegistry(auto_describe=False)
+    seen.register(Exposition(ready=report.ready, database=report.database, queue=report.queue))
+    return generate_latest(counted) + generate_latest(seen)
+
+
 def _worker(worker: WorkerInfo) -> dict[str, Any]:
     return {
         "name": worker.name,
@@ -148,45 +153,3 @@ def _worker(worker: WorkerInfo) -> dict[str, Any]:
         "running": worker.running,
         "waiting": worker.waiting,
     }
-
-
-class _Gauges:
-    """One report in Prometheus' words."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    def collect(self) -> Iterable[Metric]:
-        report, workers = self._report, self._report.queue.workers
-        for name, says, value in (
-            ("frontdesk_ready", "Whether a question asked now would be answered", report.ready),
-            ("frontdesk_database_up", "Whether the database answers", report.database),
-            ("frontdesk_queue_up", "Whether Redis answers", report.queue.redis),
-            ("frontdesk_queue_waiting", "Jobs of answers that no worker has taken", report.queue.waiting),
-        ):
-            yield GaugeMetricFamily(name, says, value=value)
-        for name, says, field_name in (
-            ("frontdesk_worker_loaded", "Whether the worker's model answers", "loaded"),
-            ("frontdesk_worker_running", "Answers that the worker is making", "running"),
-            ("frontdesk_worker_waiting", "Answers that wait in the worker's engine", "waiting"),
-            ("frontdesk_worker_slots", "Answers that the worker makes at once", "slots"),
-        ):
-            gauge = GaugeMetricFamily(name, says, labels=LABELS)
-            for worker in workers:
-                gauge.add_metric(_labels(worker), getattr(worker, field_name))
-            yield gauge
-        for name, says, field_name in (
-            ("frontdesk_worker_tokens", "Tokens that the worker has written", "tokens"),
-            ("frontdesk_worker_prompt_tokens", "Tokens that the worker has read", "prompt_tokens"),
-        ):
-            counter = CounterMetricFamily(name, says, labels=LABELS)
-            for worker in workers:
-                counter.add_metric(_labels(worker), getattr(worker, field_name))
-            yield counter
-
-
-LABELS = ("worker", "host", "model", "device")
-
-
-def _labels(worker: WorkerInfo) -> tuple[str, ...]:
-    return worker.name, worker.host, worker.model, worker.device

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import generate_latest
 
 from bot import health
 from bot.gateway import Access
@@ -17,6 +18,7 @@ from bot.health import Health
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.store import StoreUnavailable
+from inference.measures import Measures
 from worker.health import Health as QueueHealth
 from worker.health import WorkerInfo
 
@@ -177,6 +179,20 @@ async def test_metrics_carry_the_bots_counters_and_the_workers_gauges(house: Hou
     assert 'frontdesk_worker_tokens_total{device="cpu",host="box",model="tiny",worker="w1"} 99.0' in text
     assert "frontdesk_queue_waiting 3.0" in text
     assert "frontdesk_ready 1.0" in text
+
+
+async def test_metrics_carry_what_each_engine_counts_and_leave_out_what_cannot_be_read(house: House) -> None:
+    measures = Measures()
+    measures.waiting.set(5)
+    well = replace(WORKER, measures=generate_latest(measures.registry).decode())
+    other = replace(WORKER, name="w2", measures="of another release")
+    house.parts.queue = QueueHealth(redis=True, workers=(other, well))
+    status, text = await house.metrics(**KEY)
+    assert status == 200
+    labels = 'device="cpu",host="box",model="tiny",worker='
+    assert f'frontdesk_engine_requests_waiting{{{labels}"w1"}} 5.0' in text
+    assert f'frontdesk_worker_measured{{{labels}"w2"}} 0.0' in text
+    assert f'frontdesk_worker_running{{{labels}"w2"}} 1.0' in text
 
 
 @pytest.mark.parametrize("keys", [()])
