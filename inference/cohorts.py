@@ -89,6 +89,7 @@ class Line:
     def take(self, *, window: Window, room: Room) -> Cohort | None:
         """The first row and whoever can be decoded with it, taken out of the line; None while there is no room for the
         first: nobody passes it."""
+        self._rows = [entry for entry in self._rows if entry[2].finish is None]
         waiting = [row for row in self if not row.cancelled]
         if not waiting or room.rows < 1:
             return None

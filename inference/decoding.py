@@ -76,14 +76,14 @@ class Decoding:
         if result.batch_id == len(self._rows):
             return True  # the companion was only there to be read
         row = self._rows[result.batch_id]
-        ended = _give(row, result.token_id, ends=self._ends, now=now)
-        if ended:
+        leaves = _give(row, result.token_id, ends=self._ends, now=now) or row.parked
+        if leaves:
             self._left -= 1
             row.decoded = False
             self._on_end(row)
         if result.step % _SAMPLED == 0:
             self._measures.callback.observe(time.monotonic() - now)
-        return ended
+        return leaves
 
     def _on_step(self, step: int, now: float) -> None:
         if self._step < 0:

@@ -108,7 +108,7 @@ class Engine:
         self.slots = max_rows or ROWS[self.device] * replicas
         self._vocabulary = len(vocabulary)
         budget = memory.Memory(
-            sizes.read(folder), generator.compute_type, size=memory_bytes or memory.free(self.device)
+            _sizes(folder), generator.compute_type, size=memory_bytes or memory.free(self.device)
         )
         self._prefixes = Prefixes(map(tuple, prefixes), tokens=int(budget.tokens * KEPT))
         self._scheduler = Scheduler(
@@ -166,18 +166,24 @@ class Engine:
         """Blocks until kernels, buffers and shared beginnings are ready, so that nobody waits for them later. Raises
         EngineError when the model fails."""
         some = self.end_token_ids[:1] or (0,)
+        self._warm(some * 8)
+        for prefix in self._prefixes:
+            self._warm(prefix + some * 2, prefix=len(prefix))
         longest = min(WARM_UP_LONGEST, self.context_length - WARM_UP_TOKENS)
-        prompts = [(some * 8, 0), (some * longest, 0)]
-        prompts += [(prefix + some * 2, len(prefix)) for prefix in self._prefixes]
-        for number, (prompt, prefix) in enumerate(prompts):
-            self._say(f"warm-up {number}", prompt=prompt, prefix=prefix)
+        while longest > 8:  # half of it, where the device is too small
+            try:
+                self._warm(some * longest)
+                break
+            except EngineError:
+                longest //= 2
+        self._scheduler.begin_anew()
 
     def close(self) -> None:
         """Takes nothing more, cancels all, waits until nothing runs (a prefill is not cut short), drops the model.
         Every on_finish has been called when it returns. Call it as often as you like, from any thread but ours."""
         self._scheduler.close()
 
-    def _say(self, name: str, *, prompt: tuple[int, ...], prefix: int) -> None:
+    def _warm(self, prompt: tuple[int, ...], *, prefix: int = 0) -> None:
         done, ends = threading.Event(), list[Finish]()
 
         def on_finish(finish: Finish) -> None:
@@ -185,7 +191,7 @@ class Engine:
             done.set()
 
         sampling = Sampling(max_tokens=WARM_UP_TOKENS, ignore_eos=True)
-        request = Request(id=name, prompt=prompt, sampling=sampling, prefix=prefix)
+        request = Request(id=f"warm-up {len(prompt)}", prompt=prompt, sampling=sampling, prefix=prefix)
         self.submit(request, on_token=lambda _: None, on_finish=on_finish)
         done.wait()
         if ends[0].reason == "error":
@@ -210,6 +216,13 @@ def _device(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+
+
+def _sizes(folder: Path) -> sizes.Sizes:
+    try:
+        return sizes.read(folder)
+    except ValueError as error:
+        raise EngineError(str(error)) from error
 
 
 def _load(folder: Path, **options: Any) -> Any:

@@ -28,12 +28,17 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(slots=True)
 class Memory:
-    """A budget of `tokens`, of which `kept` are taken for good (prefixes). It shrinks when the device was full."""
+    """A budget of `tokens`, of which `kept` are taken for good (prefixes). It shrinks when the device was full, and
+    grows back slowly, since what filled it may have been somebody else."""
 
     sizes: Sizes
     compute_type: str
     size: int  # bytes
     kept: int = 0  # tokens
+    _most: int = 0
+
+    def __post_init__(self) -> None:
+        self._most = self.size
 
     @property
     def token_bytes(self) -> int:
@@ -49,8 +54,13 @@ class Memory:
         return rows * self.sizes.score_bytes(tokens, self.compute_type) <= PREFILL * self.size
 
     def shrink(self, *, used: int) -> None:
-        """The device was full with `used` tokens in use: never as many again."""
-        self.size = max(self.token_bytes, min(self.size, int(used * self.token_bytes * 0.8)))
+        """The device was full with `used` tokens in use: fewer from now on, but no less than a quarter of the first
+        budget, since it may have been scores that filled it."""
+        self.size = max(self._most // 4, min(self.size, int(used * self.token_bytes * 0.8)))
+
+    def recover(self) -> None:
+        """All went well: some percent more."""
+        self.size = min(self._most, int(self.size * 1.05) + 1)
 
 
 def free(device: str, *, index: int = 0) -> int:

@@ -1,6 +1,6 @@
 """How fast this model is here, learned from its own steps: what windows, waits and refusals are computed from.
 
-Knows times and counts. One thread writes at a time (the decoding loops hold the GIL); readers may be a step behind.
+Knows times and counts. Several decoding loops write without a lock: what one sample may lose there is lost in the mean.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,10 @@ from dataclasses import dataclass
 # What one more step weighs beside all before: old ones fade within some thousand steps, so that a machine that
 # becomes busy is noticed within a minute.
 _FADE = 0.999
+
+# A sample counts as so many times the mean at most: a kernel that is compiled or a laptop that sleeps is no step.
+_OUTLIER = 10.0
+_SOME = 20  # samples, after which there is a mean
 
 # Tokens of an answer, before one has ended.
 _ANSWER = 128.0
@@ -35,6 +39,8 @@ class Pace:
         self._prompt_tokens = self._prompt_seconds = 0.0
 
     def on_step(self, *, rows: int, seconds: float) -> None:
+        if self._weight >= _SOME:
+            seconds = min(seconds, _OUTLIER * self._y / self._weight)
         self._weight = self._weight * _FADE + 1
         self._x = self._x * _FADE + rows
         self._y = self._y * _FADE + seconds

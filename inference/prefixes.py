@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from inference.row import SHORTEST
 
-LIMIT = 8  # personas of one house; more would rather be one-off system prompts of API clients
+LIMIT = 8  # personas of one house
+LEARNED = 4  # of them may be learned: API clients bring system prompts of their own
 SHORT = 16  # tokens: below, copying states costs more calls than it saves reading
 ASKED = 2  # times a beginning must be named before it is kept
 REMEMBERED = 256  # candidates whose count is kept
@@ -22,6 +23,8 @@ class Prefixes:
         self._room = tokens
         self._kept: dict[tuple[int, ...], None] = {}
         self._asked: dict[tuple[int, ...], int] = {}
+        self._learned = 0
+        self._computing: set[tuple[int, ...]] = set()
         for prefix in kept:
             self._keep(prefix)
 
@@ -36,13 +39,33 @@ class Prefixes:
         return sum(map(len, self._kept))
 
     def of(self, prompt: tuple[int, ...], length: int) -> tuple[int, ...]:
-        """The prompt's first `length` tokens if they are kept (now), else nothing."""
+        """The prompt's first `length` tokens if they are kept, or kept from now on; else nothing.
+
+        Whoever is the first gets them, and nobody else until `computed`: on a GPU another replica would copy states
+        that are still being written.
+        """
         if length < SHORT or len(prompt) - length < SHORTEST:
             return ()
         prefix = prompt[:length]
-        if prefix not in self._kept and self._often(prefix):
-            self._keep(prefix)
+        if prefix in self._computing:
+            return ()
+        if (
+            prefix not in self._kept
+            and self._learned < LEARNED
+            and self._often(prefix)
+            and self._keep(prefix)
+        ):
+            self._learned += 1
+            self._computing.add(prefix)
         return prefix if prefix in self._kept else ()
+
+    def computed(self, prefix: tuple[int, ...], *, well: bool) -> None:
+        """A row with this beginning is over; `well` if it made a token, so that the states are there."""
+        if prefix in self._computing:
+            self._computing.discard(prefix)
+            if not well:
+                self._learned -= 1
+                del self._kept[prefix]
 
     def _often(self, prefix: tuple[int, ...]) -> bool:
         if len(self._asked) >= REMEMBERED:
@@ -50,7 +73,9 @@ class Prefixes:
         self._asked[prefix] = self._asked.get(prefix, 0) + 1
         return self._asked[prefix] >= ASKED
 
-    def _keep(self, prefix: tuple[int, ...]) -> None:
-        if len(self._kept) < LIMIT and len(prefix) >= SHORT and self.tokens + len(prefix) <= self._room:
-            self._kept[prefix] = None
-            self._asked.pop(prefix, None)
+    def _keep(self, prefix: tuple[int, ...]) -> bool:
+        if len(self._kept) == LIMIT or len(prefix) < SHORT or self.tokens + len(prefix) > self._room:
+            return False
+        self._kept[prefix] = None
+        self._asked.pop(prefix, None)
+        return True

@@ -5,7 +5,7 @@ Knows CTranslate2's words, and holds no model: which rows wait, run or are close
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inference.request import Finish, Request, Sampling
@@ -16,6 +16,10 @@ OnFinish = Callable[[Finish], None]
 # CTranslate2's CUDA top-k kernel is made for these; top-p alone fails beyond 8192 tokens.
 TOP_K = (1, 2, 4, 6, 8, 10, 16, 32, 64)
 LARGEST_TOP_K = TOP_K[-1]
+
+# Tokens of attention states that a row is given room for ahead of what it has made. Few answers are longer, and most
+# clients of the API name no limit: room for a whole context each would let one row run at a time.
+AHEAD = 512
 
 # A shorter prompt makes CTranslate2 pass the prompts of its whole batch to the callback as if they were new.
 SHORTEST = 2
@@ -66,7 +70,8 @@ class Row:
     cancelled: bool = False
     decoded: bool = False  # it has its place in a running batch
     began: float | None = None  # when its first cohort did
-    alone: int = 0  # times the device was full although nothing else was in its cohort
+    alone: int = 0  # times the device was full although nothing else was on it
+    parked: bool = False  # to leave its batch with the next token, and wait for room
     finish: Finish | None = None
     made: list[int] = field(default_factory=list)  # in the present cohort
     times: list[float] = field(default_factory=list)  # of all tokens made here
@@ -83,9 +88,14 @@ class Row:
         return self.prompt + len(self.resumed)
 
     @property
+    def held(self) -> int:
+        """Tokens whose attention states it holds while it is decoded."""
+        return len(self.request.prompt) + len(self.resumed) + len(self.made)
+
+    @property
     def size(self) -> int:
-        """Tokens whose attention states it may come to hold."""
-        return len(self.request.prompt) + len(self.resumed) + self.budget
+        """Tokens that it is given room for: what it holds, and what it makes next."""
+        return self.held + min(self.budget - len(self.made), AHEAD)
 
     def ended_early(self, now: float) -> Finish | None:
         if self.cancelled:
@@ -105,17 +115,18 @@ class Row:
         """Its cohort broke: what it has made becomes what it resumes from."""
         self.resumed += tuple(self.made)
         self.budget -= len(self.made)
+        self.key = replace(self.key, min_tokens=max(0, self.key.min_tokens - len(self.made)))
         self.made = []
 
 
-def key_of(request: Request, *, ends: tuple[int, ...], prefix: tuple[int, ...]) -> Key:
-    """A request's rounded options, and whether anything keeps it from sharing steps."""
+def key_of(request: Request, *, budget: int, ends: tuple[int, ...], prefix: tuple[int, ...]) -> Key:
+    """A request's rounded options, and whether anything keeps it from sharing steps. `budget`: tokens it may make."""
     sampling = request.sampling
     temperature = round(sampling.temperature, 1)
     penalty = max(0.05, _rounded(sampling.repetition_penalty))
     return Key(
         ends=() if sampling.ignore_eos else ends,
-        min_tokens=max(0, min(sampling.max_tokens, sampling.min_tokens) - len(request.emitted)),
+        min_tokens=max(0, min(budget, sampling.min_tokens - len(request.emitted))),
         temperature=temperature,
         top_k=_top_k(sampling) if temperature else 1,
         top_p=max(0.05, _rounded(sampling.top_p)) if temperature else 1.0,

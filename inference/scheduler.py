@@ -26,12 +26,23 @@ SLACK = 0.1
 # Tokens that prompts may differ by before a step was ever timed.
 FIRST_WINDOW = 12
 
-# Seconds that feeding emitted tokens by steps may take when an answer is resumed; what takes longer is read anew.
+# Seconds that feeding emitted tokens by steps may take when an answer is resumed; what takes longer is read anew. And
+# how many tokens before a step was ever timed: whoever has just been restarted gets what another left.
 FORCED = 5.0
+FIRST_FORCED = 256
 
 # Seconds between looks at deadlines far away, at the speed, and at whether the main thread has ended without close();
 # costs some 20 microseconds each.
 LOOK = 0.5
+
+# Of a long answer's tokens, so many are looked at for the time between two.
+OBSERVED = 256
+
+# Cohorts as large as is allowed that must go well before one row more is tried, after the device was full.
+REGROW = 16
+
+# What a full device is called: by CUDA, by cuBLAS for its workspaces, by C++ on a CPU.
+FULL = ("out of memory", "ALLOC_FAILED", "bad_alloc")
 
 _log = logging.getLogger(__name__)
 
@@ -64,8 +75,13 @@ class Scheduler:
         self._prefixes = prefixes
         self._threads = threads
         self._measures = measures
+        self._memory.kept = prefixes.tokens
         self._pace = Pace()
-        self._largest = slots  # rows in one cohort; less once the device was full
+        self._warm = False  # what the warm-up measures tells nothing of what people will see
+        self._most = self._largest = -(
+            -slots // replicas
+        )  # rows in one cohort; less once the device was full
+        self._good = 0  # cohorts in a row that were as large, and went well
         self._line = Line()
         self._rows: dict[str, Row] = {}  # all whose end has not been told
         self._batched: list[Row] = []  # those in cohorts that run, ended ones included
@@ -130,6 +146,10 @@ class Scheduler:
             slots=self.slots,
         )
 
+    def begin_anew(self) -> None:
+        """The warm-up is over: forget its times, and measure from now on."""
+        self._pace, self._warm = Pace(), True
+
     def close(self) -> None:
         with self._closing:
             self._cancel_all()
@@ -148,14 +168,14 @@ class Scheduler:
             on_token,
             on_finish,
             budget=budget,
-            key=key_of(request, ends=self._ends, prefix=prefix),
+            key=key_of(request, budget=budget, ends=self._ends, prefix=prefix),
             arrived=time.monotonic(),
             resumed=request.emitted,
         )
 
     def _cost(self, row: Row) -> float:
         """New tokens still expected of a row, its unread prompt at what reading costs."""
-        made = len(row.times)
+        made = len(row.made)
         expected = max(1.0, min(row.budget, self._pace.answer_tokens) - made)
         return expected + (0 if made else row.length * self._pace.prompt_token * self._pace.speed)
 
@@ -164,11 +184,12 @@ class Scheduler:
     def _serve(self) -> None:
         """One replica's thread: takes a cohort, decodes it to its end, and again."""
         while (cohort := self._taken()) is not None:
+            broken: Exception | None = None
             try:
                 self._decoding(cohort).run(self._generator)
             except Exception as error:  # whatever CTranslate2 raises ends a cohort, never a replica
-                self._broken(cohort, error)
-            self._put_away(cohort)
+                broken = error
+            self._put_away(cohort, broken)
 
     def _taken(self) -> Cohort | None:
         """The next cohort, once there is one and room for it; None at the end."""
@@ -204,7 +225,7 @@ class Scheduler:
         it may as well wait within the cohort; whoever is there already waits for a shorter one SLACK at most."""
         step = self._pace.step(min(self.slots, len(self._line)))
         if not step:
-            return Window(longer=FIRST_WINDOW, shorter=FIRST_WINDOW, forced=FIRST_WINDOW)
+            return Window(longer=FIRST_WINDOW, shorter=FIRST_WINDOW, forced=FIRST_FORCED)
         patience = SLACK if self._idle > 1 else max(SLACK, self._pace.answer_tokens * step)
         return Window(
             longer=int(patience / step) + 1, shorter=int(SLACK / step) + 1, forced=int(FORCED / step)
@@ -225,48 +246,67 @@ class Scheduler:
         self._ended.append(row)
         self._news.set()
 
-    def _put_away(self, cohort: Cohort) -> None:
+    def _put_away(self, cohort: Cohort, broken: Exception | None) -> None:
         """The call is over: whoever is left of the cohort has come to its end, or waits again."""
         self._threads.leave()
         with self._lock:
             self._idle += 1
-            ours = set(map(id, cohort.rows))
-            self._batched = [row for row in self._batched if id(row) not in ours]
-            for row in cohort.rows:
-                if row.decoded:
-                    row.decoded = False
-                    self._end(row, Finish("length"))
+            others = [row for row in self._batched if row.decoded and row not in cohort.rows]
+            left = [row for row in cohort.rows if row.decoded]
+            for row in left:
+                row.decoded = False
+            self._batched = [row for row in self._batched if row not in cohort.rows]
+            if broken is None:
+                self._went_well(cohort, left)
+            elif _is_full(broken):
+                self._split(left, others=others)
+            else:
+                for row in left:
+                    self._end(row, Finish("error", f"{type(broken).__name__}: {broken}"))
             self._work.notify_all()
+
+    def _went_well(self, cohort: Cohort, left: list[Row]) -> None:
+        for row in left:
+            self._end(row, Finish("length"))
+        self._good += len(cohort.rows) >= self._largest
+        if self._good >= REGROW:
+            self._good = 0
+            self._largest = min(self._most, self._largest + 1)
+            self._memory.recover()
 
     # -- what breaks -----------------------------------------------------------------------------------------------
 
-    def _broken(self, cohort: Cohort, error: Exception) -> None:
-        """Only a full device is worth another try, with fewer rows at once; anything else ends the cohort."""
-        left = [row for row in cohort.rows if row.decoded and row.finish is None]
-        if "out of memory" not in str(error).lower():
-            for row in left:
-                self._end(row, Finish("error", f"{type(error).__name__}: {error}"))
-            return
-        _log.warning("The device is full with %d rows; fewer at once from now on", len(left))
+    def _split(self, left: list[Row], *, others: list[Row]) -> None:
+        """The device was full: all go on where they were, with fewer rows at once."""
         self._measures.out_of_memory.inc()
-        with self._lock:
-            self._shrink(cohort)
-            for row in left:
-                self._again(row, lonely=len(cohort.rows) == 1)
+        self._good = 0
+        if len(left) > 1 or others:
+            self._largest = max(1, min(self._largest, len(left) // 2))
+            self._memory.shrink(used=sum(row.size for row in (*left, *others)))
+            _log.warning("The device is full; %d rows at once for now", self._largest)
+        for row in left:
+            row.alone += len(left) == 1 and not others
+            self._again(row)
 
-    def _shrink(self, cohort: Cohort) -> None:
-        self._largest = max(1, len(cohort.rows) // 2)
-        self._memory.shrink(used=sum(row.size for row in self._batched if row.decoded))
-
-    def _again(self, row: Row, *, lonely: bool) -> None:
-        """Back into the line, at its old place, to go on where it was."""
-        row.decoded = False
-        row.alone += lonely
-        if row.alone > 1:
+    def _again(self, row: Row) -> None:
+        """Back into the line, at its old place."""
+        if row.finish is not None:
+            self._left(row)
+        elif row.alone > 1:
             self._end(row, Finish("error", "The device's memory is too small for this conversation."))
-            return
-        row.interrupt()
-        self._line.add(row)
+        else:
+            row.interrupt()
+            self._line.add(row)
+
+    def _park(self) -> None:
+        """Where answers grew longer than there is room for, the last to come leave their batches and wait again."""
+        with self._lock:
+            running = sorted((row for row in self._batched if row.decoded), key=lambda row: row.arrived)
+            held = sum(row.held for row in running)
+            while len(running) > 1 and held > self._memory.tokens:
+                row = running.pop()
+                row.parked = True
+                held -= row.held
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
@@ -284,8 +324,7 @@ class Scheduler:
                 row.end(row.ended_early(time.monotonic()) or Finish("cancelled"))
                 self._left(row)
             while self._ended:
-                row = self._ended.popleft()
-                self._tell(row, row.finish or Finish("length"))
+                self._tell(self._ended.popleft())
             with self._lock:
                 if self._closed and not self._rows:
                     break
@@ -293,6 +332,7 @@ class Scheduler:
             now = time.monotonic()
             if now >= looked + LOOK:
                 before = self._measure(before, now - looked)
+                self._park()
                 looked = now
             self._news.wait(timeout=patience)
             self._news.clear()
@@ -317,16 +357,23 @@ class Scheduler:
         left = [row.request.deadline - now for row in rows if row.request.deadline is not None]
         return max(0.0, min([LOOK, *left]))
 
-    def _tell(self, row: Row, finish: Finish) -> None:
-        """The end of a row, once."""
+    def _tell(self, row: Row) -> None:
+        """A row has left its batch or the line: its end, once, or its return into the line."""
         with self._lock:
+            self._work.notify_all()  # it has made room
             if self._rows.get(row.request.id) is not row:
                 return  # told already: it was ended while it was read, and only now left its batch
+            if row.finish is None:
+                row.parked = False
+                row.interrupt()
+                self._line.add(row)
+                return
             del self._rows[row.request.id]
             self._told += len(row.times)
-            if len(self._line):
-                self._work.notify_all()  # it has made room
-        self._observe(row, finish)
+            self._prefixes.computed(row.key.prefix, well=bool(row.times))
+        finish = row.finish
+        if self._warm:
+            self._observe(row, finish)
         try:
             row.on_finish(finish)
         except Exception:
@@ -343,8 +390,9 @@ class Scheduler:
         if row.times:
             self._pace.on_end(tokens=len(row.times))
             measures.first_token.observe(row.times[0] - row.arrived)
-        for before, after in zip(row.times, row.times[1:], strict=False):
-            measures.between_tokens.observe(after - before)
+        every = len(row.times) // OBSERVED + 1
+        for at in range(1, len(row.times), every):
+            measures.between_tokens.observe(row.times[at] - row.times[at - 1])
 
     def _measure(self, before: int, seconds: float) -> int:
         """The speed since the last look, and the gauges. Returns the tokens made so far."""
@@ -378,3 +426,7 @@ class Scheduler:
         while self._generator is not None and self._generator.num_active_batches:
             time.sleep(0.001)
         self._generator = None
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(word in str(error) for word in FULL)

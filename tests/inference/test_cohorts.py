@@ -33,7 +33,7 @@ def row(
         emitted=tuple(range(emitted)),
         bulk=bulk,
     )
-    key = key_of(request, ends=(1,), prefix=request.prompt[:prefix])
+    key = key_of(request, budget=budget, ends=(1,), prefix=request.prompt[:prefix])
     return Row(
         request,
         lambda _: None,
