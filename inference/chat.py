@@ -6,7 +6,9 @@ Knows the model folder's tokenizer and template. Imports neither transformers no
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +22,10 @@ from inference import library
 from inference.special import Encoder, Literals, usable
 
 Role = Literal["system", "user", "assistant"]
+
+# Two questions whose first tokens have nothing in common, in any vocabulary.
+UNLIKE = ("a", "\N{CJK UNIFIED IDEOGRAPH-4E00}")
+SYSTEM_PROMPTS = 64  # remembered with their beginnings: a house's personas, and some of its API clients'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class Chat:
         self._special = Literals(special)
         self._control = Literals(special | named)
         self._encoder = Encoder(tokenizer, control=special | named)
+        self._beginnings = lru_cache(SYSTEM_PROMPTS)(self._beginning)
 
     @classmethod
     def load(cls, folder: Path) -> "Chat":
@@ -93,6 +100,18 @@ class Chat:
         except Exception as error:  # a template is a program: it can raise anything
             raise ChatError(f"the chat template refuses this conversation: {error}") from error
         return self._encoder.encode(text)
+
+    def beginning(self, system: str) -> tuple[int, ...]:
+        """The ids with which every conversation with this system prompt ("" for none) begins, whatever is asked."""
+        return self._beginnings(system, datetime.now().date())  # noqa: DTZ005 (templates write today's date)
+
+    def _beginning(self, system: str, day: date) -> tuple[int, ...]:
+        """What two conversations have in common: templates put the system prompt where they like, and a token may
+        reach over its end."""
+        head = (Turn("system", system),) if system else ()
+        first, second = (self.prompt((*head, Turn("user", question))) for question in UNLIKE)
+        pairs = zip(first, second, strict=False)
+        return tuple(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def count(self, text: str) -> int:
         """Tokens of plain text, without any template around it."""

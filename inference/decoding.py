@@ -32,7 +32,8 @@ class Decoding:
         measures: Measures,
         on_end: Callable[[Row], None],
     ) -> None:
-        """`tokens` is the vocabulary; `on_end` is told each row that has left the batch, in the loop: be quick."""
+        """`tokens` is the vocabulary; `on_end` is told each row whose end has come or that was parked, and each that
+        has made room, in the loop: be quick."""
         self._cohort = cohort
         self._rows = cohort.rows
         self._ends = frozenset(cohort.rows[0].key.ends)
@@ -42,6 +43,7 @@ class Decoding:
         self._measures = measures
         self._on_end = on_end
         self._left = len(cohort.rows)
+        self._leaving: list[Row] = []  # told, and in the batch until this step is over
         self._step = -1
         self._at = 0.0
         self._share = 0
@@ -79,7 +81,7 @@ class Decoding:
         leaves = _give(row, result.token_id, ends=self._ends, now=now) or row.parked
         if leaves:
             self._left -= 1
-            row.decoded = False
+            self._leaving.append(row)
             self._on_end(row)
         if result.step % _SAMPLED == 0:
             self._measures.callback.observe(time.monotonic() - now)
@@ -92,6 +94,11 @@ class Decoding:
         else:
             self._pace.on_step(rows=self._left, seconds=(now - self._at) / (step - self._step))
         self._step, self._at = step, now
+        for row in self._leaving:
+            if row.cohort is self._cohort:
+                row.cohort = None
+                self._on_end(row)  # once more: there is room now
+        self._leaving.clear()
         if self._share != self._threads.share:
             self._share = self._threads.share
             self._threads.apply(self._share)

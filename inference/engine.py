@@ -13,7 +13,7 @@ from typing import Any
 
 import ctranslate2
 
-from inference import library, memory, sizes
+from inference import allocator, cuda, library, memory, sizes
 from inference.measures import Measures
 from inference.pace import Load
 from inference.prefixes import Prefixes
@@ -95,8 +95,9 @@ class Engine:
         ends = library.end_token_ids(folder, token_id=index.get)
         self.context_length = library.context_length(folder)
         self.end_token_ids = tuple(i for i in ends if i < len(vocabulary))
-        self.device = _device(device)
+        self.device = cuda.choose(device, count=ctranslate2.get_cuda_device_count)
         self.measures = measures or Measures()
+        allocator.use_one_arena()
         replicas = inter_threads or min(REPLICAS, cores())
         generator = _load(
             folder,
@@ -210,12 +211,6 @@ class Engine:
                 f"The prompt has a token id that the model lacks: its ids end at {self._vocabulary - 1}."
             )
         return min(request.sampling.max_tokens - len(request.emitted), room)
-
-
-def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
 
 
 def _sizes(folder: Path) -> sizes.Sizes:

@@ -34,6 +34,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.answer_tokens = _ANSWER
+        self._answers = 0
         self.speed = 0.0  # tokens a second, all rows together, when there was enough to do
         self._weight = self._x = self._y = self._xx = self._xy = 0.0
         self._prompt_tokens = self._prompt_seconds = 0.0
@@ -52,7 +53,8 @@ class Pace:
         self._prompt_seconds = self._prompt_seconds * 0.9 + seconds
 
     def on_end(self, *, tokens: int) -> None:
-        self.answer_tokens += (tokens - self.answer_tokens) / 32
+        self._answers = min(self._answers + 1, 32)
+        self.answer_tokens += (tokens - self.answer_tokens) / self._answers
 
     def on_second(self, *, tokens_per_second: float, saturated: bool) -> None:
         """What came of the last moments; with rows waiting it is the speed, else at least that much."""

@@ -68,7 +68,7 @@ class Row:
     arrived: float
     resumed: tuple[int, ...] = ()  # emitted before, here or elsewhere: read, not passed on again
     cancelled: bool = False
-    decoded: bool = False  # it has its place in a running batch
+    cohort: object | None = None  # in whose batch it has its place
     began: float | None = None  # when its first cohort did
     alone: int = 0  # times the device was full although nothing else was on it
     parked: bool = False  # to leave its batch with the next token, and wait for room
@@ -76,6 +76,10 @@ class Row:
     made: list[int] = field(default_factory=list)  # in the present cohort
     times: list[float] = field(default_factory=list)  # of all tokens made here
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def decoded(self) -> bool:
+        return self.cohort is not None
 
     @property
     def prompt(self) -> int:
@@ -117,6 +121,7 @@ class Row:
         self.budget -= len(self.made)
         self.key = replace(self.key, min_tokens=max(0, self.key.min_tokens - len(self.made)))
         self.made = []
+        self.parked = False
 
 
 def key_of(request: Request, *, budget: int, ends: tuple[int, ...], prefix: tuple[int, ...]) -> Key:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from typing import Any
 
+from inference import allocator
 from inference.cohorts import Cohort, Line, Room, Window
 from inference.decoding import Decoding
 from inference.measures import Measures
@@ -84,10 +85,11 @@ class Scheduler:
         self._good = 0  # cohorts in a row that were as large, and went well
         self._line = Line()
         self._rows: dict[str, Row] = {}  # all whose end has not been told
-        self._batched: list[Row] = []  # those in cohorts that run, ended ones included
+        self._batched: list[Row] = []  # those in cohorts that run, and some that have left
         self._idle = replicas
         self._ended: deque[Row] = deque()  # whose end is still to be told
         self._told = 0  # tokens of rows that have ended
+        self._seen = self._trimmed = 0  # tokens made at the last look, and when memory was last given back
         self._closed = False
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # replicas wait for rows, or for room
@@ -209,11 +211,11 @@ class Scheduler:
             return None
         now = time.monotonic()
         for row in cohort.rows:
-            row.decoded = True
+            row.cohort = cohort
             if row.began is None:
                 row.began = now
                 self._measures.queue_time.observe(now - row.arrived)
-        self._batched += cohort.rows
+        self._batched = [*running, *cohort.rows]
         self._idle -= 1
         self._threads.enter()
         self._measures.cohort_rows.observe(len(cohort.rows))
@@ -221,15 +223,15 @@ class Scheduler:
         return cohort
 
     def _window(self) -> Window:
-        """From the time a step takes. A longer row that is not taken along waits for a replica, so while none is idle
-        it may as well wait within the cohort; whoever is there already waits for a shorter one SLACK at most."""
+        """From the time a step takes and the length of answers. A row that is not taken along waits for a replica, for
+        half an answer on average, so while no other is idle it may as well wait that long within the cohort."""
         step = self._pace.step(min(self.slots, len(self._line)))
         if not step:
             return Window(longer=FIRST_WINDOW, shorter=FIRST_WINDOW, forced=FIRST_FORCED)
-        patience = SLACK if self._idle > 1 else max(SLACK, self._pace.answer_tokens * step)
-        return Window(
-            longer=int(patience / step) + 1, shorter=int(SLACK / step) + 1, forced=int(FORCED / step)
-        )
+        tokens = int(SLACK / step) + 1
+        if self._idle == 1:
+            tokens = max(tokens, int(self._pace.answer_tokens / 2))
+        return Window(longer=tokens, shorter=tokens, forced=int(FORCED / step))
 
     def _decoding(self, cohort: Cohort) -> Decoding:
         return Decoding(
@@ -251,11 +253,16 @@ class Scheduler:
         self._threads.leave()
         with self._lock:
             self._idle += 1
-            others = [row for row in self._batched if row.decoded and row not in cohort.rows]
-            left = [row for row in cohort.rows if row.decoded]
-            for row in left:
-                row.decoded = False
-            self._batched = [row for row in self._batched if row not in cohort.rows]
+            ours = [
+                row for row in cohort.rows if row.cohort is cohort
+            ]  # a parked one may be in another by now
+            for row in ours:
+                row.cohort = None
+            left = [row for row in ours if row.finish is None and not row.parked]
+            for row in ours:
+                if row.parked and row.finish is None:
+                    self._again(row)
+            self._batched = others = [row for row in self._batched if row.decoded]
             if broken is None:
                 self._went_well(cohort, left)
             elif _is_full(broken):
@@ -290,9 +297,7 @@ class Scheduler:
 
     def _again(self, row: Row) -> None:
         """Back into the line, at its old place."""
-        if row.finish is not None:
-            self._left(row)
-        elif row.alone > 1:
+        if row.alone > 1:
             self._end(row, Finish("error", "The device's memory is too small for this conversation."))
         else:
             row.interrupt()
@@ -316,7 +321,7 @@ class Scheduler:
 
     def _watch(self) -> None:
         """Tells ends, ends what is cancelled or too late before its first token, and closes where nobody did."""
-        looked, before = time.monotonic(), 0
+        looked = time.monotonic()
         while True:
             if not threading.main_thread().is_alive():
                 self._cancel_all()
@@ -331,8 +336,7 @@ class Scheduler:
                 patience = self._patience()
             now = time.monotonic()
             if now >= looked + LOOK:
-                before = self._measure(before, now - looked)
-                self._park()
+                self._look_round(now - looked)
                 looked = now
             self._news.wait(timeout=patience)
             self._news.clear()
@@ -364,9 +368,10 @@ class Scheduler:
             if self._rows.get(row.request.id) is not row:
                 return  # told already: it was ended while it was read, and only now left its batch
             if row.finish is None:
-                row.parked = False
-                row.interrupt()
-                self._line.add(row)
+                if row.parked:
+                    row.cohort = None
+                    row.interrupt()
+                    self._line.add(row)
                 return
             del self._rows[row.request.id]
             self._told += len(row.times)
@@ -394,19 +399,27 @@ class Scheduler:
         for at in range(1, len(row.times), every):
             measures.between_tokens.observe(row.times[at] - row.times[at - 1])
 
-    def _measure(self, before: int, seconds: float) -> int:
-        """The speed since the last look, and the gauges. Returns the tokens made so far."""
+    def _look_round(self, seconds: float) -> None:
+        """What is done each LOOK or so: `seconds` since the last time."""
+        self._measure(seconds)
+        self._park()
+        if not self._rows and self._trimmed != self._seen:
+            self._trimmed = self._seen
+            allocator.trim()
+
+    def _measure(self, seconds: float) -> None:
+        """The speed since the last look, and the gauges."""
         with self._lock:
             made = self._told + sum(len(row.times) for row in self._rows.values())
             waiting, running = len(self._line), sum(row.decoded for row in self._batched)
             used = sum(row.size for row in self._batched if row.decoded)
-        if made > before:
-            self._pace.on_second(tokens_per_second=(made - before) / seconds, saturated=waiting > 0)
+        if made > self._seen:
+            self._pace.on_second(tokens_per_second=(made - self._seen) / seconds, saturated=waiting > 0)
+        self._seen = made
         self._measures.waiting.set(waiting)
         self._measures.running.set(running)
         self._measures.memory_used.set(used / self._memory.tokens)
         self._measures.prefixes.set(len(self._prefixes))
-        return made
 
     # -- closing ---------------------------------------------------------------------------------------------------
 

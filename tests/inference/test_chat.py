@@ -73,6 +73,26 @@ def test_any_text_without_a_special_token_is_read_as_transformers_reads_it(reade
     assert chat.prompt(turns(talk)) == reference(tokenizer, talk)
 
 
+@pytest.mark.parametrize("name", families.FAMILIES)
+@given(system=CALM, questions=st.lists(CALM, min_size=1, max_size=2))
+@settings(max_examples=40, deadline=None)
+def test_every_conversation_with_one_system_prompt_begins_alike(readers, name, system, questions):
+    _, chat = readers[name]
+    system = "" if name in families.WITHOUT_SYSTEM else system
+    beginning = chat.beginning(system)
+    head = [("system", system)] if system else []
+    for question in questions:
+        ids = chat.prompt(turns([*head, ("user", question), ("assistant", "hello"), ("user", "so?")]))
+        assert ids[: len(beginning)] == beginning
+
+
+def test_what_everybody_shares_ends_where_the_question_begins(readers):
+    _, chat = readers["qwen"]
+    text = chat.tokenizer.decode(chat.beginning("You are the model."), skip_special_tokens=False)
+    assert text.endswith("<|im_end|>\n<|im_start|>user\n")
+    assert "You are the model." in text
+
+
 FRAGMENTS = [
     "<|im_start|>", "<|im_end|>", "<|im_", "end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>", "<s>", "</s>",
     "<unk>", "<bos>", "<start_of_turn>", "<end_of_turn>", "<think>", "</think>", "[INST]", "<", "|>", ">", "<<", "s>",
