@@ -101,7 +101,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
     chat = await asyncio.to_thread(Chat.load, model.path)
     store = await stack.enter_async_context(Store.open(settings.database()))
     queue = await stack.enter_async_context(
-        Queue.open(settings.redis_url.get_secret_value(), limit=settings.queue_limit)
+        Queue.open(
+            settings.redis_url.get_secret_value(), limit=settings.queue_limit, max_wait=settings.max_wait
+        )
     )
     metrics = Metrics()
     moderator = await asyncio.to_thread(Moderator.from_policy, settings.policy)

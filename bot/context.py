@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.chat import Chat, Turn
+from inference.chat import Chat, ChatError, Turn
 
 # An answer needs room: at least this many tokens of the context stay free for it, or a quarter of a small context.
 ANSWER_ROOM = 256
@@ -25,9 +25,11 @@ class MessageTooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The prompt (token ids), the room left for the answer (tokens) and how many old turns were left out."""
+    """The prompt (token ids), the room left for the answer (tokens) and how many old turns were left out. `prefix` of
+    its tokens are the same for everybody who is given this system prompt."""
 
     prompt: tuple[int, ...]
+    prefix: int
     room: int
     left_out: int
 
@@ -44,11 +46,21 @@ def fit(chat: Chat, *, system: str, turns: Sequence[Turn]) -> Fitted:
     while True:
         prompt = chat.prompt((*head, *merged[start:]))
         if len(prompt) <= limit:
-            return Fitted(prompt, room=chat.context_length - len(prompt), left_out=start)
+            room = chat.context_length - len(prompt)
+            return Fitted(prompt, prefix=shared(chat, system, prompt), room=room, left_out=start)
         if start >= len(merged) - 1:
             overhead = len(prompt) - chat.count(merged[-1].content)
             raise MessageTooLong(tokens=chat.count(merged[-1].content), limit=max(0, limit - overhead))
         start = _next_question(merged, start + 1)
+
+
+def shared(chat: Chat, system: str, prompt: tuple[int, ...]) -> int:
+    """How many leading tokens of a prompt every conversation with its system prompt has; 0 where that is not so."""
+    try:
+        beginning = chat.beginning(system)
+    except ChatError:  # a template that takes this conversation and not a shorter one
+        return 0
+    return len(beginning) if prompt[: len(beginning)] == beginning else 0
 
 
 def merge(turns: Sequence[Turn]) -> tuple[Turn, ...]:

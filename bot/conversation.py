@@ -317,6 +317,7 @@ class Conversation:
             attempt=lease.attempt * ATTEMPTS,
             model=self.variant,
             prompt=fitted.prompt,
+            prefix=fitted.prefix,
             max_tokens=min(persona.max_tokens, fitted.room),
             temperature=persona.temperature,
             emitted=tuple(token for piece in begun.pieces for token in piece.token_ids),

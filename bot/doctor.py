@@ -19,6 +19,7 @@ from typing import Literal
 from bot.embedded import NoRedis, server_binary
 from bot.settings import PLANNED, Settings, SettingsError, known_variables
 from bot.up import NotStarted, port_is_free
+from inference import cuda
 from inference.library import Library, ModelNotFound
 
 State = Literal["ok", "warn", "fail"]
@@ -81,6 +82,7 @@ async def examine(
         _folder,
         _disk,
         _model,
+        _gpu,
         _personas,
         _policy,
         _port,
@@ -172,6 +174,17 @@ def _model(settings: Settings) -> Finding:
     except ModelNotFound as error:
         return Finding("fail", "model", str(error), "set FRONTDESK_MODEL to a name or a path that is there")
     return Finding("ok", "model", f"{model.name}, {model.context_length} tokens of context")
+
+
+def _gpu(settings: Settings) -> Finding:
+    driver = cuda.driver_version()
+    if not driver:
+        return Finding("ok", "GPU", "no NVIDIA driver here: the model runs on the CPU")
+    try:
+        cuda.load_cublas()
+    except cuda.CublasMissing:
+        return Finding("warn", "GPU", f"{driver}, but cuBLAS is missing: it is not used", cuda.INSTALL)
+    return Finding("ok", "GPU", f"{driver}, with cuBLAS")
 
 
 def _personas(settings: Settings) -> Finding:

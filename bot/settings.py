@@ -92,6 +92,12 @@ class Settings(EnvironmentSettings):
         validation_alias="FRONTDESK_QUEUE_LIMIT",
         description="questions that may wait; beyond it people are told to try again",
     )
+    max_wait: float = Field(
+        60,
+        gt=0,
+        validation_alias="FRONTDESK_MAX_WAIT",
+        description="seconds; whose answer is expected to begin later than that is told at once to try again",
+    )
     trusted_proxies: int = Field(
         0,
         ge=0,

@@ -1,8 +1,9 @@
 """The queue between people and models, both ends: jobs and events, the bot's end, the worker's.
 
 Knows Redis, Celery and the engine's door. Knows neither people nor policies nor a database. Start with `jobs` (what
-crosses the wire), then `client` (asking), `ledger` (who carries what), `tasks` (doing), `telling` and `stream` (what
-is answered), `serve` (a worker's life). `stub` keeps the client's promises without any of it.
+crosses the wire), then `client` (asking), `forecast` (how long that would take), `ledger` (who carries what), `tasks`
+(doing), `telling` and `stream` (what is answered), `serve` (a worker's life), `supervisor` (several workers' lives).
+`stub` keeps the client's promises without any of it.
 
 Decisions, newest last:
 
@@ -22,6 +23,19 @@ Decisions, newest last:
          dropped: every microsecond there is added to every token.
 2026-11  Celery's WorkController, not its Worker: signals are ours (with threads, Celery's SIGQUIT and second SIGTERM
          end in NotImplementedError), and so are logs.
+2026-11  Admission (P5) is a number in the same Lua step: how many may be in the queue so that one more begins within
+         FRONTDESK_MAX_WAIT, from the workers' last heartbeats, which every queue reads each second anyway. A look at
+         them for each question would cost it two round trips. What is ahead are the tokens of rows that wait in the
+         engines (their own measure) and in the queue (the mean of this process's answers), over the sum of the
+         measured speeds. Counting the rows that run as well was tried on paper and dropped: one long answer would
+         have turned everybody away from a worker that decodes 32. Free places are filled whatever is predicted.
+2026-11  Celery takes as many jobs as the engine has places, and half as many again (eight at most): the engine chooses
+         its cohorts among more, and no place stays empty while a message comes. What waits longer waits in Redis,
+         where any worker may take it.
+2026-11  The engine's metrics travel as text with the heartbeat, made anew every five seconds only: 2 to 3 ms of Python
+         (16 ms on two busy cores), which no decoding step should wait for each second.
+2026-11  One process a GPU, each with its own CUDA_VISIBLE_DEVICES: CTranslate2 takes a context on GPU 0 whatever index
+         it is given. The supervisor asks for their number in a process of its own, for the same reason.
 2026-11  From `queue.answer` to the first piece, over the bare engine: 5 to 7 ms on two busy cores (client to BRPOP 0.9,
          Celery 2.1, claim 0.5, publish 1.5, reader 0.5). Celery's share is its own; the rest is one round trip each.
 """

@@ -21,6 +21,7 @@ class Asked:
         self.job = job  # as it was queued last
         self.interrupted = False  # what was read shows that the attempt cannot go on; it is to be queued anew
         self.over = False
+        self.ended: Ended | None = None  # as the worker told it
         self.doubts = 0  # looks in a row at which the job was found nowhere
         self.deaths = 0  # of workers in a row, since the last piece
         self.worker = ""
@@ -60,7 +61,7 @@ class Asked:
 
     def _end(self, ended: Ended) -> None:
         if not self.interrupted:
-            self.over = True
+            self.over, self.ended = True, ended
             self._events.put_nowait(ended)
 
     def fail(self, error: QueueError) -> None:

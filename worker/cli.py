@@ -6,9 +6,12 @@ Knows the terminal. Imports CTranslate2 and Celery only when called.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from worker.settings import WorkerSettings
 
 app = typer.Typer(name="worker", help="Answer what waits in the queue.", no_args_is_help=False)
 
@@ -19,19 +22,31 @@ def run(
     model: Annotated[str | None, typer.Option(help="Library name or folder (FRONTDESK_MODEL).")] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder (FRONTDESK_DATA).")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda (FRONTDESK_DEVICE).")] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="A worker each: auto, 0,1 ... or cpu (FRONTDESK_DEVICES).")
+    ] = None,
     compute_type: Annotated[
         str | None, typer.Option(help="int8, float16 ... (FRONTDESK_COMPUTE_TYPE).")
     ] = None,
     inter_threads: Annotated[
-        int | None, typer.Option(help="Answers at once (FRONTDESK_INTER_THREADS).")
+        int | None, typer.Option(help="Replicas of the model; 0: chosen (FRONTDESK_INTER_THREADS).")
     ] = None,
     intra_threads: Annotated[
         int | None, typer.Option(help="CPU threads each (FRONTDESK_INTRA_THREADS).")
+    ] = None,
+    max_rows: Annotated[
+        int | None, typer.Option(help="Answers at once; 0: chosen (FRONTDESK_MAX_ROWS).")
+    ] = None,
+    kv_memory: Annotated[
+        float | None, typer.Option(help="GiB for what answers attend to; 0: by what is free.")
     ] = None,
     queues: Annotated[str | None, typer.Option(help="answers, bulk or both (FRONTDESK_QUEUES).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info ... (FRONTDESK_LOG_LEVEL).")] = None,
     parent_pipe: Annotated[
         int | None, typer.Option(help="End when this file descriptor, a pipe from a parent, is closed.")
+    ] = None,
+    device_index: Annotated[
+        int | None, typer.Option(hidden=True, help="Which of several devices, said of us in health.")
     ] = None,
     check: Annotated[
         bool,
@@ -48,9 +63,12 @@ def run(
             model=model,
             data=data,
             device=device,
+            devices=devices,
             compute_type=compute_type,
             inter_threads=inter_threads,
             intra_threads=intra_threads,
+            max_rows=max_rows,
+            kv_memory=kv_memory,
             queues=queues,
             log_level=log_level,
         )
@@ -60,17 +78,26 @@ def run(
     if check:
         raise typer.Exit(_check(settings.redis_url.get_secret_value()))
     logs.set_up(settings.log_level)
+    raise typer.Exit(_work(settings, parent_pipe=parent_pipe, device_index=device_index))
 
+
+def _work(settings: WorkerSettings, *, parent_pipe: int | None, device_index: int | None) -> int:
+    """The worker itself, or several of them; the exit status."""
     from inference.library import ModelNotFound
     from inference.request import EngineError
+    from worker.settings import ONE
+
+    if settings.devices != ONE:
+        from worker.supervisor import supervise
+
+        return supervise(settings, parent_pipe=parent_pipe)
     from worker.serve import serve
 
     try:
-        status = serve(settings, parent_pipe=parent_pipe)
+        return serve(settings, parent_pipe=parent_pipe, device_index=device_index)
     except (ModelNotFound, EngineError) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    raise typer.Exit(status)
+        return 1
 
 
 def _check(redis_url: str) -> int:

@@ -24,13 +24,24 @@ from redis.backoff import NoBackoff
 from worker import ledger
 from worker.asked import Asked
 from worker.errors import JobFailed, QueueBusy, QueueError, QueueUnavailable
+from worker.forecast import Estimate, Forecast, Mean
 from worker.health import Health, WorkerInfo
 from worker.jobs import ANSWERS, AnswerJob, Ended, Event, Piece, encode_event
 from worker.message import envelope
 from worker.reaper import Reaper
+from worker.roll import Roll
 from worker.stream import BLOCK, LENGTH, Reader
 
-__all__ = ["Health", "JobFailed", "Queue", "QueueBusy", "QueueError", "QueueUnavailable", "WorkerInfo"]
+__all__ = [
+    "Estimate",
+    "Health",
+    "JobFailed",
+    "Queue",
+    "QueueBusy",
+    "QueueError",
+    "QueueUnavailable",
+    "WorkerInfo",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +49,6 @@ LOOK = 1.0  # seconds between two looks at the answers under way; P3's ten secon
 RECONNECT = (0.0, 0.1, 0.3, 0.6)  # waits before open answers are given up; a restart of the server takes less
 RETRY = 1.0  # seconds between later tries
 TIMEOUT = 5.0  # seconds for any command; the reader's waits longer
-MEAN_SECONDS = 8.0  # of an answer, before one was seen
-BUSY_LONGEST = 120  # seconds; what lies further ahead is no estimate
 CANCEL_AGAIN = 0.1  # seconds
 GOODBYE = 1.0  # seconds at the end for taking our stream along
 
@@ -47,25 +56,32 @@ GOODBYE = 1.0  # seconds at the end for taking our stream along
 class Queue:
     """One per process, opened with `Queue.open`."""
 
-    def __init__(self, *, client: redis.asyncio.Redis, reader: redis.asyncio.Redis, limit: int) -> None:
+    def __init__(
+        self, *, client: redis.asyncio.Redis, reader: redis.asyncio.Redis, limit: int, max_wait: float
+    ) -> None:
         self.reply_to = f"frontdesk:replies:{uuid.uuid4().hex}"
         self._client = client
         self._limit = limit
+        self._max_wait = max_wait
         self._reader = Reader(reader, stream=self.reply_to)
         self._asked: dict[str, Asked] = {}
         self._reaper = Reaper(client, cancel=self.cancel)
-        self._mean_seconds = MEAN_SECONDS
+        self._roll = Roll(client)
+        self._mean = Mean()
         self._interrupted = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, redis_url: str, *, limit: int) -> AsyncGenerator[Queue, None]:
-        """The queue on a Redis server (redis://, rediss:// or unix://), away or not. `limit` jobs may wait in it."""
+    async def open(
+        cls, redis_url: str, *, limit: int, max_wait: float = math.inf
+    ) -> AsyncGenerator[Queue, None]:
+        """The queue on a Redis server (redis://, rediss:// or unix://), away or not. `limit` jobs may wait in it, and
+        none that would begin later than in `max_wait` seconds."""
         # One try more at once, for a connection that a restarted server has closed; longer waits are decided here.
         options: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "retry": Retry(NoBackoff(), 1)}
         client = redis.asyncio.from_url(redis_url, socket_timeout=TIMEOUT, **options)
         reader = redis.asyncio.from_url(redis_url, socket_timeout=BLOCK + TIMEOUT, **options)
-        queue = cls(client=client, reader=reader, limit=limit)
+        queue = cls(client=client, reader=reader, limit=limit, max_wait=max_wait)
         tasks = [
             asyncio.create_task(queue._read(), name="queue reader"),
             asyncio.create_task(queue._look(), name="queue reaper"),
@@ -102,26 +118,29 @@ class Queue:
         finally:
             if self._asked.get(job.id) is asked:
                 del self._asked[job.id]
-            if asked.over:
-                self._mean_seconds += (time.monotonic() - began - self._mean_seconds) / 8
+            if asked.ended is not None:
+                self._mean.add(job, asked.ended, seconds=time.monotonic() - began)
 
     async def _submit(self, asked: Asked) -> None:
         job = replace(asked.job, reply_to=self.reply_to)
-        resumes = bool(job.emitted or job.shown)
-        answer, first, second = await self._put(asked, job, limited=not resumes)
+        forecast = self._forecast()
+        room = forecast.room(limit=self._limit, max_wait=self._max_wait)
+        limit = None if job.emitted or job.shown else room
+        answer, first, second = await self._put(asked, job, limit=limit)
         if answer == "old" and second == self.reply_to:
             # our own earlier try, given up when Redis went away and asked again
             job = replace(job, attempt=int(first) + 1)
-            answer, first, _ = await self._put(asked, job, limited=not resumes)
+            answer, first, _ = await self._put(asked, job, limit=limit)
         if answer == "old":
             raise JobFailed("superseded", f"Attempt {first} of this answer counts, not {job.attempt}.")
         if answer == "busy":
-            raise QueueBusy(retry_after=await self._patience(int(first)))
+            raise QueueBusy(retry_after=forecast.patience(int(first), room=room))
         if answer == "cancelled":
             asked.end(asked.ending("cancelled"))
 
-    async def _put(self, asked: Asked, job: AnswerJob, *, limited: bool) -> tuple[str, str, str]:
-        """Into the queue, at its end, or at its head where somebody has seen the answer begin."""
+    async def _put(self, asked: Asked, job: AnswerJob, *, limit: int | None) -> tuple[str, str, str]:
+        """Into the queue, at its end unless `limit` wait there; without one, where somebody has seen the answer begin,
+        at its head."""
         now = time.time()
         ending = Ended(job.id, job.attempt, "cancelled", len(job.prompt), len(job.emitted), 0)
         previous, asked.job = asked.job, job  # before it is in Redis: its first piece may overtake our answer
@@ -135,8 +154,8 @@ class Queue:
                 str(job.attempt),
                 envelope(job.encode(), queue=ANSWERS, task_id=f"{job.id}:{job.attempt}"),
                 job.reply_to,
-                str(self._limit) if limited else "",
-                "LPUSH" if limited else "RPUSH",  # the worker pops on the right
+                "" if limit is None else str(limit),
+                "RPUSH" if limit is None else "LPUSH",  # the worker pops on the right
                 str(round((max(0.0, job.deadline - now) + ledger.MARGIN_SECONDS) * 1000)),
                 encode_event(ending),
                 job.id,
@@ -148,12 +167,27 @@ class Queue:
         answer, first, second = (part.decode() for part in reply)
         return answer, first, second
 
-    async def _patience(self, waiting: int) -> int:
-        """Seconds until a place in the queue is likely to be free: an estimate from the answers of this process."""
-        health = await self.health()
-        slots = sum(worker.slots for worker in health.workers if worker.loaded) or 1
-        excess = waiting - self._limit + 1
-        return max(1, min(BUSY_LONGEST, math.ceil(excess * self._mean_seconds / slots)))
+    def _forecast(self) -> Forecast:
+        """From what the workers said last, a second ago or so: nobody waits for a look at them."""
+        return Forecast.of(self._roll.latest.workers, self._mean)
+
+    async def estimate(self) -> Estimate:
+        """How long one more question would wait, for whoever would rather know before asking. Raises
+        QueueUnavailable."""
+        try:
+            health = await self._roll.call()
+        except (redis.RedisError, OSError) as error:
+            raise QueueUnavailable from error
+        return self._forecast().estimate(health.waiting)
+
+    async def place(self, job_id: str) -> Estimate | None:
+        """How long a job that was asked for still waits; None once a worker has taken it. Channels may show it.
+        Raises QueueUnavailable."""
+        try:
+            ahead: Any = await self._client.eval(ledger.PLACE, 2, ledger.job_key(job_id), ANSWERS)
+        except (redis.RedisError, OSError) as error:
+            raise QueueUnavailable from error
+        return None if ahead < 0 else self._forecast().estimate(ahead)
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job wherever it is: one that waits ends at once, one that comes later never starts, one that runs
@@ -179,19 +213,9 @@ class Queue:
         """How the queue is; without Redis, that alone. Never raises, and takes TIMEOUT seconds at most."""
         try:
             async with asyncio.timeout(TIMEOUT):
-                return await self._health()
+                return await self._roll.call()
         except (redis.RedisError, OSError, TimeoutError):
             return Health(redis=False)
-
-    async def _health(self) -> Health:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.zrangebyscore(ledger.WORKERS, time.time() - 10 * ledger.HEARTBEAT_SILENCE, "+inf")
-            pipeline.llen(ANSWERS)
-            names, waiting = await pipeline.execute()
-        keys = [ledger.worker_key(name.decode()) for name in names]
-        beats = await self._client.mget(keys) if keys else []
-        infos = [WorkerInfo.decode(beat) for beat in beats if beat]
-        return Health(redis=True, workers=tuple(info for info in infos if info), waiting=waiting)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -235,6 +259,7 @@ class Queue:
             self._interrupted.clear()
             try:
                 await self._look_after([asked for asked in self._asked.values() if not asked.over])
+                await self._roll.call()
             except (redis.RedisError, OSError, QueueUnavailable):
                 continue  # the reader notices too, and decides
             except Exception:
@@ -252,7 +277,7 @@ class Queue:
                 worker=asked.worker,
             )
             asked.requeued(job)
-            answer, first, _ = await self._put(asked, job, limited=False)
+            answer, first, _ = await self._put(asked, job, limit=None)
             if answer == "old":
                 asked.fail(JobFailed("superseded", f"Attempt {first} of this answer counts."))
             elif answer == "cancelled":

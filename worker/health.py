@@ -6,13 +6,14 @@ Plain values. Knows neither Redis nor who asks.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
     """One worker as of its last heartbeat. `loaded`: its model is there and it takes jobs. `tokens` (made) and
-    `prompt_tokens` (of answers that ended) count from the worker's start."""
+    `prompt_tokens` (of answers that ended) count from the worker's start; `queued_tokens` are still to be made for all
+    in its engine, at the measured `tokens_per_second` (0: nothing was measured yet)."""
 
     name: str
     host: str
@@ -26,6 +27,10 @@ class WorkerInfo:
     queues: tuple[str, ...]
     tokens: int = 0
     prompt_tokens: int = 0
+    tokens_per_second: float = 0.0
+    queued_tokens: int = 0
+    device_index: int | None = None  # of several devices here, which
+    measures: str = ""  # what its engine counts, as Prometheus text
 
     def encode(self) -> str:
         """As JSON."""
@@ -33,10 +38,12 @@ class WorkerInfo:
 
     @classmethod
     def decode(cls, text: str | bytes) -> WorkerInfo | None:
-        """None for what another release wrote in another way: health never fails."""
+        """None for what another release wrote in another way: health never fails. What a newer one says more is
+        left out."""
         try:
             body = json.loads(text)
-            return cls(**{**body, "queues": tuple(body["queues"])})
+            known = {field.name: body[field.name] for field in fields(cls) if field.name in body}
+            return cls(**{**known, "queues": tuple(body["queues"])})
         except (ValueError, TypeError, KeyError):
             return None
 

@@ -35,10 +35,12 @@ class AnswerJob:
 
     A resumed answer carries what was told before: `emitted` ids (of the whole answer's `max_tokens`) and `shown`, the
     raw characters of the model's text already released. Of two jobs with one id the higher `attempt` counts.
+    `prefix` is a hint: so many leading ids of the prompt are shared by many jobs (the system prompt's). `bulk` says
+    that nobody waits at a screen: the engine lets others go first.
     """
 
     kind: ClassVar[str] = "answer"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     id: str
     attempt: int
@@ -54,6 +56,8 @@ class AnswerJob:
     stop: tuple[str, ...] = ()
     emitted: tuple[int, ...] = ()
     shown: int = 0
+    prefix: int = 0
+    bulk: bool = False
     deadline: float  # unix seconds
     reply_to: str  # the one reply stream of the bot process that asked
     correlation: str
@@ -189,6 +193,10 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float)
 
 
+def _is_flag(value: object) -> bool:
+    return type(value) is bool
+
+
 def _is_text(value: object) -> bool:
     return type(value) is str
 
@@ -199,11 +207,11 @@ def _is_list(of: Callable[[object], bool]) -> Callable[[object], bool]:
 
 _JOB_TYPES: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("id", "model", "reply_to", "correlation"), _is_text),
-    **dict.fromkeys(("attempt", "max_tokens", "top_k", "min_tokens", "shown"), _is_int),
+    **dict.fromkeys(("attempt", "max_tokens", "top_k", "min_tokens", "shown", "prefix"), _is_int),
     **dict.fromkeys(("temperature", "top_p", "repetition_penalty", "deadline"), _is_number),
     **dict.fromkeys(("prompt", "emitted"), _is_list(_is_int)),
     "stop": _is_list(_is_text),
-    "ignore_eos": lambda value: type(value) is bool,
+    **dict.fromkeys(("ignore_eos", "bulk"), _is_flag),
 }
 _EVENT_TYPES: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("job", "text", "code", "message", "note"), _is_text),

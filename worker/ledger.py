@@ -68,6 +68,14 @@ if job[1] ~= ARGV[1] or job[2] ~= 'queued' or redis.call('LPOS', KEYS[2], job[3]
 return 1
 """
 
+# How many are before a job in its queue, whose next is on the right; -1 where it does not wait. KEYS job, queue
+PLACE = """
+local message = redis.call('HGET', KEYS[1], 'message')
+local place = message and redis.call('LPOS', KEYS[2], message)
+if not place then return -1 end
+return redis.call('LLEN', KEYS[2]) - place - 1
+"""
+
 # Put it back: its worker died between taking it and claiming it. KEYS job, queue; ARGV attempt
 RESTORE = """
 local job = redis.call('HMGET', KEYS[1], 'attempt', 'state', 'message')

@@ -22,19 +22,21 @@ import structlog
 from celery import Celery
 from celery.app.trace import setup_worker_optimizations
 from celery.worker import state as celery_state
+from ctranslate2 import get_cuda_device_count
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tokenizers import Tokenizer
 
-from inference.engine import Engine
+from inference import cuda
+from inference.engine import Engine, Load
 from inference.library import Library, ModelFolder
-from inference.request import Finish, Request, Sampling
 from worker.app import make_app
 from worker.health import WorkerInfo
 from worker.heartbeat import Heartbeat, Listener
 from worker.jobs import ANSWERS, BULK
 from worker.logs import masked
-from worker.settings import WorkerSettings
+from worker.measures import Exposition
+from worker.settings import QueueName, WorkerSettings
 from worker.stream import Publisher
 from worker.tasks import Work
 from worker.telling import Live
@@ -48,15 +50,22 @@ LAST = 8.0
 TIMEOUT = 2.0  # seconds for a command to Redis
 # Two threads of Python beside the engine's: with 5 ms, the default, each could delay every token by as much.
 SWITCH_INTERVAL = 0.0005
-WARM_UP_TOKENS = 4
+# Jobs beyond the engine's places that a worker takes at once: what it decodes next is chosen among more, and none waits
+# for a message to come. Few, since what it holds no other worker can take; one place alone has none.
+SPARE = 8
+KERNELS = "cuda-cache"  # in the data folder: what the driver compiles for this GPU
 
 QUEUES = {"answers": ANSWERS, "bulk": BULK}
+IDLE = Load(running=0, waiting=0, queued_tokens=0, tokens_per_second=0.0, slots=0)
 
 
-def serve(settings: WorkerSettings, *, parent_pipe: int | None = None) -> int:
+def serve(
+    settings: WorkerSettings, *, parent_pipe: int | None = None, device_index: int | None = None
+) -> int:
     """Run a worker until SIGTERM or SIGINT, or until `parent_pipe`, whose other end a parent holds, is closed.
 
-    Returns the exit status. Raises library.ModelNotFound or EngineError when the model cannot be loaded.
+    `device_index` is said of it where there are several devices. Returns the exit status. Raises
+    library.ModelNotFound or EngineError when the model cannot be loaded.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     url = settings.redis_url.get_secret_value()
@@ -67,7 +76,10 @@ def serve(settings: WorkerSettings, *, parent_pipe: int | None = None) -> int:
     ending = Ending()
     ending.watch(parent_pipe)
     try:
-        return _Process(settings=settings, client=client, model=model, ending=ending).run(make_app(url))
+        process = _Process(
+            settings=settings, client=client, model=model, ending=ending, device_index=device_index
+        )
+        return process.run(make_app(url))
     finally:
         client.close()
 
@@ -127,8 +139,10 @@ class _Process:
     client: redis.Redis
     model: ModelFolder
     ending: Ending
+    device_index: int | None
     name: str = field(default_factory=lambda: f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}")
     engine: Engine | None = None
+    exposition: Exposition | None = None
     publisher: Publisher | None = None
     loaded: bool = False
 
@@ -154,6 +168,7 @@ class _Process:
     def _work(self, app: Celery, *, live: Live, publisher: Publisher, heartbeat: Heartbeat) -> None:
         if "answers" in self.settings.queues:
             self.engine = _load(self.settings, self.model.path)
+            self.exposition = Exposition(self.engine.measures.registry)
             tokenizer = Tokenizer.from_file(str(self.model.path / "tokenizer.json"))
             Work(
                 name=self.name,
@@ -164,74 +179,73 @@ class _Process:
                 publisher=publisher,
                 live=live,
             ).register(app)
-            _warm_up(self.engine)
+            self.engine.warm_up()
 
         def ready(_: object) -> None:  # again after a lost connection
             if not self.loaded:
-                log.info("worker ready", name=self.name, device=self._info().device)
+                log.info("worker ready", name=self.name, device=self._device)
             self.loaded = True
             heartbeat.hurry()
 
         if not self.ending.asked.is_set():
-            _consume(app, name=self.name, settings=self.settings, ready=ready)
+            at_once = self.engine.slots + min(SPARE, self.engine.slots // 2) if self.engine else 1
+            _consume(app, name=self.name, queues=self.settings.queues, at_once=at_once, ready=ready)
 
     def _cancel(self, engine_id: str) -> None:
         if self.engine is not None:
             self.engine.cancel(engine_id)
 
+    @property
+    def _device(self) -> str:
+        return self.engine.device if self.engine else self.settings.device
+
     def _info(self) -> WorkerInfo:
-        engine, publisher = self.engine, self.publisher
+        engine, publisher, exposition = self.engine, self.publisher, self.exposition
+        load = engine.load() if engine else IDLE
         return WorkerInfo(
             name=self.name,
             host=platform.node(),
             pid=os.getpid(),
             model=self.model.name,
-            device=engine.device if engine else self.settings.device,
+            device=self._device,
             loaded=self.loaded and not self.ending.asked.is_set(),
-            running=engine.running if engine else 0,
-            waiting=engine.waiting if engine else 0,
-            slots=self.settings.inter_threads,
+            running=load.running,
+            waiting=load.waiting,
+            slots=load.slots,
             queues=self.settings.queues,
             tokens=publisher.tokens if publisher else 0,
             prompt_tokens=publisher.tokens_read if publisher else 0,
+            tokens_per_second=load.tokens_per_second,
+            queued_tokens=load.queued_tokens,
+            device_index=self.device_index,
+            measures=exposition.text() if exposition else "",
         )
 
 
 def _load(settings: WorkerSettings, folder: Path) -> Engine:
+    kernels = settings.data.absolute() / KERNELS
+    device = cuda.choose(settings.device, count=get_cuda_device_count, kernels=kernels)
     return Engine(
         folder,
-        device=settings.device,
+        device=device,
         compute_type=settings.compute_type,
         inter_threads=settings.inter_threads,
         intra_threads=settings.intra_threads,
+        max_rows=settings.max_rows,
+        memory_bytes=round(settings.kv_memory * 1024**3),
     )
 
 
-def _warm_up(engine: Engine) -> None:
-    """The first call builds what later ones use (a GPU's kernels: seconds); nobody should wait for that."""
-    done = threading.Event()
-    prompt = tuple(engine.end_token_ids[:1] or (0,)) * 8
-    request = Request(
-        id="warm-up", prompt=prompt, sampling=Sampling(max_tokens=WARM_UP_TOKENS, ignore_eos=True)
-    )
-
-    def on_finish(finish: Finish) -> None:
-        if finish.reason == "error":
-            log.error("the model failed at its first answer", cause=finish.error)
-        done.set()
-
-    engine.submit(request, on_token=lambda _: None, on_finish=on_finish)
-    done.wait()
-
-
-def _consume(app: Celery, *, name: str, settings: WorkerSettings, ready: Callable[[object], None]) -> None:
+def _consume(
+    app: Celery, *, name: str, queues: tuple[QueueName, ...], at_once: int, ready: Callable[[object], None]
+) -> None:
     """Celery's worker without its signal handlers, banner and log set-up, until it is asked to stop."""
     setup_worker_optimizations(app, name)
     worker = app.WorkController(
         hostname=name,
         pool="threads",
-        concurrency=settings.inter_threads,
-        queues=[QUEUES[queue] for queue in settings.queues],
+        concurrency=at_once,
+        queues=[QUEUES[queue] for queue in queues],
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

@@ -6,6 +6,7 @@ ever repeated in an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -82,6 +83,19 @@ def _known_redis(url: SecretStr) -> SecretStr:
 RedisUrl = Annotated[SecretStr, AfterValidator(_known_redis)]
 
 
+def _known_devices(text: str) -> str:
+    """A GPU's number, or what the driver itself calls it (GPU-8f6a…, MIG-…); cpu as often as workers are wanted."""
+    text = "".join(text.split())
+    if text not in (ONE, AUTO) and not all(map(_DEVICE.fullmatch, text.split(","))):
+        raise ValueError("it must be one, auto, or a list of GPU numbers or cpu with commas")
+    return text
+
+
+ONE, AUTO = "one", "auto"
+_DEVICE = re.compile(r"cpu|\d{1,3}|(GPU|MIG)-[\w/-]{1,80}")
+Devices = Annotated[str, AfterValidator(_known_devices)]
+
+
 class WorkerSettings(EnvironmentSettings):
     """Frozen values. Field descriptions are what the README prints."""
 
@@ -105,19 +119,38 @@ class WorkerSettings(EnvironmentSettings):
         validation_alias="FRONTDESK_COMPUTE_TYPE",
         description="number format of the weights; default: as they were converted",
     )
+    devices: Devices = Field(
+        ONE,
+        validation_alias="FRONTDESK_DEVICES",
+        description="one worker process for each: auto (every GPU), numbers of GPUs with commas, or cpu; "
+        "one: a single process, where FRONTDESK_DEVICE says",
+    )
     inter_threads: int = Field(
-        1,
-        ge=1,
+        0,
+        ge=0,
         le=64,
         validation_alias="FRONTDESK_INTER_THREADS",
-        description="answers made at once by one worker",
+        description="replicas of the model in one worker, which share its weights; 0: chosen by the device",
     )
     intra_threads: int = Field(
         0,
         ge=0,
         le=256,
         validation_alias="FRONTDESK_INTRA_THREADS",
-        description="CPU threads for each of them; 0: the cores shared out",
+        description="CPU threads for each of them; 0: the cores shared out, moment by moment",
+    )
+    max_rows: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        validation_alias="FRONTDESK_MAX_ROWS",
+        description="answers made at once by one worker; 0: chosen by the device",
+    )
+    kv_memory: float = Field(
+        0,
+        ge=0,
+        validation_alias="FRONTDESK_KV_MEMORY",
+        description="GiB that a worker keeps for what its answers attend to; 0: by what is free",
     )
     queues: Annotated[tuple[QueueName, ...], NoDecode] = Field(
         ("answers",),
@@ -129,9 +162,19 @@ class WorkerSettings(EnvironmentSettings):
         "info", validation_alias="FRONTDESK_LOG_LEVEL", description="how much is logged, as JSON lines"
     )
 
+    def environment(self) -> dict[str, str]:
+        """These settings as the variables that a child process reads them from."""
+        return {self.variable(name): _written(getattr(self, name)) for name in type(self).model_fields}
+
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
         return value
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -39,6 +39,38 @@ class Entry:
     ends: bool
 
 
+class Pulse:
+    """When there is something to tell: at once if it is in a hurry, else FLUSH seconds after the last time.
+
+    Any thread may `wake`, one waits for its `turn`. `clock` and `event` are the threads' own, or a test's.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        event: Callable[[], threading.Event] = threading.Event,
+    ) -> None:
+        self._clock = clock
+        self._something = event()
+        self._hurry = event()
+        self._last = -FLUSH
+
+    def wake(self, hurry: bool) -> None:
+        if hurry and not self._hurry.is_set():
+            self._hurry.set()
+        if not self._something.is_set():
+            self._something.set()
+
+    def turn(self, *, idle: float | None) -> None:
+        """Wait until it is time. With nothing to tell, `idle` seconds at most, None for ever."""
+        self._something.wait(timeout=idle)
+        self._hurry.wait(timeout=max(0.0, self._last + FLUSH - self._clock()))
+        self._something.clear()
+        self._hurry.clear()
+        self._last = self._clock()
+
+
 class Publisher:
     """One thread that tells all answers under way: a stream's first piece at once, later ones each FLUSH seconds.
 
@@ -55,8 +87,7 @@ class Publisher:
         self._direct: list[Entry] = []
         self._unsent: list[Entry] = []
         self._lock = threading.Lock()
-        self._something = threading.Event()
-        self._hurry = threading.Event()
+        self._pulse = Pulse()
         self._closing = False
         self._connection: Any = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -64,10 +95,7 @@ class Publisher:
 
     def wake(self, hurry: bool) -> None:
         """There is something to tell; at once, if `hurry`."""
-        if hurry and not self._hurry.is_set():
-            self._hurry.set()
-        if not self._something.is_set():
-            self._something.set()
+        self._pulse.wake(hurry)
 
     def add(self, telling: Telling) -> None:
         """Tell this answer until its end was told."""
@@ -87,13 +115,9 @@ class Publisher:
         self._thread.join(within)
 
     def _run(self) -> None:
-        told_at, lost = 0.0, False
+        lost = False
         while not (self._closing and self._idle()):
-            self._something.wait(timeout=None if not self._closing else RETRY)
-            self._hurry.wait(timeout=max(0.0, told_at + FLUSH - time.monotonic()))
-            self._something.clear()
-            self._hurry.clear()
-            told_at = time.monotonic()
+            self._pulse.turn(idle=RETRY if self._closing else None)
             try:
                 self._flush()
                 lost = False

@@ -15,6 +15,7 @@ from dataclasses import replace
 from worker.asked import Asked
 from worker.client import Queue
 from worker.errors import JobFailed, QueueBusy, QueueUnavailable
+from worker.forecast import SECONDS, Estimate
 from worker.health import Health, WorkerInfo
 from worker.jobs import AnswerJob, Ended, EndReason, Failed, Piece
 
@@ -42,7 +43,7 @@ class StubQueue(Queue):
         self._slot_count = slots
         self._pause = pause
         self._open: dict[str, Asked] = {}
-        self._waiting = 0
+        self._waiting: list[str] = []  # jobs, the next one first
         self._running = 0
         self._changed = asyncio.Event()  # replaced each time something changes
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +73,7 @@ class StubQueue(Queue):
         """As Queue.answer."""
         if self.away:
             raise QueueUnavailable
-        if self._waiting >= self._stub_limit and not (job.emitted or job.shown):
+        if len(self._waiting) >= self._stub_limit and not (job.emitted or job.shown):
             raise QueueBusy(retry_after=1)
         asked = Asked(replace(job, reply_to=self.reply_to))
         self.asked_for.append(job)
@@ -80,7 +81,8 @@ class StubQueue(Queue):
         task = asyncio.create_task(self._make(asked), name=f"stub {job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._waiting += 1  # it counts from now, not from when its task gets its turn
+        # It counts from now, not from when its task gets its turn.
+        self._waiting.insert(0 if job.emitted or job.shown else len(self._waiting), job.id)
         try:
             async with aclosing(asked.events()) as events:
                 yield events
@@ -93,6 +95,7 @@ class StubQueue(Queue):
         if self.away:
             raise QueueUnavailable
         self.cancelled.add(job_id)
+        self._leave(job_id)  # its place is free at once
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -112,7 +115,23 @@ class StubQueue(Queue):
             slots=self._slot_count,
             queues=("answers",),
         )
-        return Health(redis=True, workers=(worker,), waiting=self._waiting)
+        return Health(redis=True, workers=(worker,), waiting=len(self._waiting))
+
+    async def estimate(self) -> Estimate:
+        """As Queue.estimate."""
+        if self.away:
+            raise QueueUnavailable
+        return self._estimate(len(self._waiting))
+
+    async def place(self, job_id: str) -> Estimate | None:
+        """As Queue.place."""
+        if self.away:
+            raise QueueUnavailable
+        return self._estimate(self._waiting.index(job_id)) if job_id in self._waiting else None
+
+    def _estimate(self, ahead: int) -> Estimate:
+        free = self._slot_count - self._running
+        return Estimate(ahead=ahead, seconds=max(0, ahead + 1 - free) * SECONDS / self._slot_count)
 
     async def _make(self, asked: Asked) -> None:
         """One answer from its place in the queue to its end."""
@@ -131,7 +150,7 @@ class StubQueue(Queue):
                 self._running -= 1
                 self._slots.release()
             else:
-                self._waiting -= 1
+                self._leave(asked.job.id)
 
     async def _slot(self, asked: Asked) -> bool:
         """Wait for a slot; False where the job ended before it got one."""
@@ -147,8 +166,12 @@ class StubQueue(Queue):
         if not getting.done():
             getting.cancel()
             return False
-        self._waiting -= 1
+        self._leave(asked.job.id)
         return True
+
+    def _leave(self, job_id: str) -> None:
+        if job_id in self._waiting:
+            self._waiting.remove(job_id)
 
     async def _tell(self, asked: Asked) -> EndReason | None:
         job = asked.job

@@ -70,6 +70,8 @@ class Telling:
             sampling=sampling,
             emitted=job.emitted,
             deadline=time.monotonic() + left,
+            prefix=job.prefix,
+            bulk=job.bulk,
         )
 
     @property

@@ -22,7 +22,7 @@ from bot.gateway.access import Access, Caller
 from bot.gateway.body import read_object
 from bot.gateway.errors import ApiError, server_error, told
 from bot.gateway.models import resolve
-from bot.gateway.prompts import Prompts, note
+from bot.gateway.prompts import Prompt, Prompts, note
 from bot.gateway.requests import Completion, parse
 from bot.gateway.sse import EventStream
 from bot.metrics import Metrics
@@ -90,14 +90,15 @@ class Completions:
 
     # -- in --------------------------------------------------------------------------------------------------
 
-    def _job(self, asked: Completion, prompt: tuple[int, ...]) -> AnswerJob:
+    def _job(self, asked: Completion, prompt: Prompt) -> AnswerJob:
         name = f"chatcmpl-{uuid.uuid4().hex}"
         room = self.prompts.room(prompt)
         return AnswerJob(
             id=name,
             attempt=1,
             model=self.variant,
-            prompt=prompt,
+            prompt=prompt.ids,
+            prefix=prompt.prefix,
             max_tokens=min(asked.max_tokens or room, room),
             temperature=asked.temperature,
             top_k=asked.top_k,

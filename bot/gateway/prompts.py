@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from bot.context import shared
 from bot.gateway.errors import BadRequest
 from bot.gateway.requests import Completion
 from bot.metrics import Metrics
@@ -23,13 +24,21 @@ log = structlog.get_logger(__name__)
 INLINE_CHARS = 2_000
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids, of which `prefix` leading ones are shared by all that have the same system prompt."""
+
+    ids: tuple[int, ...]
+    prefix: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
     chat: Chat
     moderator: Moderator
     metrics: Metrics
 
-    async def prompt(self, asked: Completion, *, screen: Mode) -> tuple[int, ...]:
+    async def prompt(self, asked: Completion, *, screen: Mode) -> Prompt:
         """The conversation as token ids. An over-long one is told so before it is judged.
 
         Raises BadRequest for what does not fit, what the policy blocks and what the chat template refuses (ChatError),
@@ -44,21 +53,26 @@ class Prompts:
         self._check_room(prompt, asked)
         return prompt
 
-    def room(self, prompt: tuple[int, ...]) -> int:
+    def room(self, prompt: Prompt) -> int:
         """Tokens left for the answer."""
-        return self.chat.context_length - len(prompt)
+        return self.chat.context_length - len(prompt.ids)
 
-    async def _rendered(self, turns: tuple[Turn, ...]) -> tuple[int, ...]:
+    async def _rendered(self, turns: tuple[Turn, ...]) -> Prompt:
         if sum(len(turn.content) for turn in turns) <= INLINE_CHARS:
-            return self.chat.prompt(turns)
-        return await asyncio.to_thread(self.chat.prompt, turns)
+            return self._prompt(turns)
+        return await asyncio.to_thread(self._prompt, turns)
 
-    def _check_room(self, prompt: tuple[int, ...], asked: Completion) -> None:
+    def _prompt(self, turns: tuple[Turn, ...]) -> Prompt:
+        ids = self.chat.prompt(turns)
+        system = turns[0].content if turns[0].role == "system" else ""
+        return Prompt(ids, prefix=shared(self.chat, system, ids))
+
+    def _check_room(self, prompt: Prompt, asked: Completion) -> None:
         needed = max(1, asked.min_tokens)
         if self.room(prompt) < needed:
             raise BadRequest(
                 f"This model's maximum context length is {self.chat.context_length} tokens. However, your messages "
-                f"resulted in {len(prompt)} tokens and the answer needs {needed} or more. "
+                f"resulted in {len(prompt.ids)} tokens and the answer needs {needed} or more. "
                 "Please reduce the length of the messages.",
                 code="context_length_exceeded",
                 param="messages",

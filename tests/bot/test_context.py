@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.context import MessageTooLong, fit, merge
+from bot.context import MessageTooLong, fit, merge, shared
 from inference import random_model
 from inference.chat import Chat, Turn
 
@@ -61,6 +61,21 @@ def test_one_message_that_is_too_long_alone_says_how_long_and_what_fits(chat):
     fit(chat, system=SYSTEM, turns=turns("x" * caught.value.limit))
     with pytest.raises(MessageTooLong):
         fit(chat, system=SYSTEM, turns=turns("x" * (caught.value.limit + 1)))
+
+
+def test_what_one_system_prompt_s_conversations_share_is_told(chat):
+    first = fit(chat, system=SYSTEM, turns=turns("one", "two", "three"))
+    second = fit(chat, system=SYSTEM, turns=turns("another"))
+    assert first.prefix == second.prefix > 0
+    assert first.prompt[: first.prefix] == second.prompt[: second.prefix]
+    text = chat.tokenizer.decode(first.prompt[: first.prefix], skip_special_tokens=False)
+    assert SYSTEM in text
+    assert "one" not in text
+
+
+def test_what_is_not_shared_after_all_is_not_called_so(chat):
+    prompt = chat.prompt([Turn("system", "Quite another."), Turn("user", "one")])
+    assert shared(chat, SYSTEM, prompt) == 0
 
 
 def test_turns_of_one_speaker_in_a_row_become_one_and_a_model_never_begins():

@@ -146,6 +146,15 @@ async def test_a_refused_message_is_not_queued_and_the_model_never_reads_it(desk
     assert "forbidden" not in desk.prompt()
 
 
+async def test_a_job_names_how_much_of_its_prompt_all_others_share(desk):
+    for question in ("hello", "and then?"):
+        await desk.ask(question)
+    first, second = desk.queue.asked_for
+    assert first.prefix == second.prefix > 0
+    assert first.prompt[: first.prefix] == second.prompt[: second.prefix]
+    assert first.prompt[first.prefix :] != second.prompt[second.prefix :]
+
+
 async def test_what_a_check_hides_does_not_reach_the_model(desk):
     await desk.ask("the secret is out")
     assert "secret" not in desk.prompt()

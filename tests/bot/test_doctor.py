@@ -17,7 +17,7 @@ from bot.doctor import Finding, examine, surroundings
 from bot.embedded import embedded_redis
 from bot.settings import Settings, SettingsError, known_variables
 from bot.store import Store
-from inference import random_model
+from inference import cuda, random_model
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,22 @@ async def test_a_proxy_that_nobody_trusts_is_warned_of(tmp_path: Path) -> None:
     public = {"data": tmp_path, "public_url": "https://chat.example"}
     assert (await found(**public))["FRONTDESK_TRUSTED_PROXIES"].state == "warn"
     assert (await found(**public, trusted_proxies=1))["FRONTDESK_TRUSTED_PROXIES"].state == "ok"
+
+
+async def test_a_gpu_without_its_library_is_warned_of_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise cuda.CublasMissing("not there")
+
+    assert (await found(data=tmp_path))["GPU"].state == "ok", "without one there is nothing to miss"
+    monkeypatch.setattr(cuda, "driver_version", lambda: "Kernel Module 570.1")
+    monkeypatch.setattr(cuda, "load_cublas", missing)
+    finding = (await found(data=tmp_path))["GPU"]
+    assert finding.state == "warn"
+    assert "frontdesk[cuda]" in finding.todo
+    monkeypatch.setattr(cuda, "load_cublas", lambda: None)
+    assert "570.1" in (await found(data=tmp_path))["GPU"].said
 
 
 async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

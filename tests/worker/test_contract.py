@@ -40,7 +40,7 @@ async def house(request: pytest.FixtureRequest) -> AsyncGenerator[House, None]:
     workers: Workers = request.getfixturevalue("workers")
     server: RedisServer = request.getfixturevalue("redis_server")
     model: Model = request.getfixturevalue("model")
-    workers.start(token_seconds=0.01)
+    workers.start(token_seconds=0.01, FRONTDESK_MAX_ROWS="1")
     async with Queue.open(server.url, limit=LIMIT) as queue:
         yield House(queue, model.direct(max_tokens=60)[1], server.stop)
 
@@ -125,6 +125,29 @@ async def test_a_full_queue_is_busy_with_an_estimate_and_a_resume_is_let_in(
             await stack.enter_async_context(house.queue.answer(job()))
         assert busy.value.retry_after >= 1
         await stack.enter_async_context(house.queue.answer(job(emitted=(1,), shown=1)))
+
+
+async def test_a_place_in_the_queue_is_told_with_an_estimate(house: House, job: JobMaker) -> None:
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
+        running, first, second = job(max_tokens=300), job(), job()
+        events = await stack.enter_async_context(house.queue.answer(running))
+        await anext(events)
+        assert await house.queue.place(running.id) is None, "it has begun"
+        assert await house.queue.place("never-heard-of") is None
+        for asked in (first, second):
+            await stack.enter_async_context(house.queue.answer(asked))
+        while not ((place := await house.queue.place(first.id)) and place.seconds):
+            await asyncio.sleep(0.05)  # until the worker's heartbeat says that it is busy
+        places = [await house.queue.place(asked.id) for asked in (first, second)]
+        one_more = await house.queue.estimate()
+        assert [place.ahead for place in places if place] == [0, 1]
+        assert one_more.ahead == 2
+        seconds = [place.seconds or 0 for place in places if place]
+        assert 0 < seconds[0] < seconds[1] < (one_more.seconds or 0)
+        await house.queue.cancel(first.id)
+        place = await house.queue.place(second.id)
+        assert place is not None
+        assert place.ahead == 0, "it moves up"
 
 
 async def test_leaving_detaches_and_the_answer_is_made_to_its_end(house: House, job: JobMaker) -> None:

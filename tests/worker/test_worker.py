@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +70,42 @@ async def test_many_answers_at_once_do_not_mix(
         tasks = [group.create_task(read(queue, job())) for _ in range(20)]
     for pieces, _ in (task.result() for task in tasks):
         assert (ids_of(pieces), text_of(pieces)) == expected
+
+
+async def test_a_worker_takes_what_it_can_decode_and_a_few_more_and_the_rest_waits(
+    workers: Workers, redis_url: str, job: JobMaker
+) -> None:
+    workers.start(token_seconds=0.01, FRONTDESK_MAX_ROWS="4")
+    async with asyncio.timeout(60), Queue.open(redis_url, limit=32) as queue, AsyncExitStack() as stack:
+        jobs = [job(max_tokens=400) for _ in range(10)]
+        for asked in jobs:
+            await stack.enter_async_context(queue.answer(asked))
+        while True:
+            health = await queue.health()
+            (worker,) = health.workers
+            if worker.running + worker.waiting >= 6:
+                break
+            await asyncio.sleep(0.05)
+        assert (worker.slots, worker.running + worker.waiting, health.waiting) == (4, 6, 4)
+        assert 0 < worker.running <= 4
+        assert worker.queued_tokens > 0
+        for asked in jobs:
+            await queue.cancel(asked.id)
+
+
+async def test_a_heartbeat_brings_what_the_engine_measures(
+    workers: Workers, redis_url: str, job: JobMaker
+) -> None:
+    workers.start()
+    async with asyncio.timeout(60), Queue.open(redis_url, limit=8) as queue:
+        await read(queue, job(prefix=3, bulk=True))
+        while True:
+            (worker,) = (await queue.health()).workers
+            if worker.tokens_per_second and 'finished_reason="length"' in worker.measures:
+                break
+            await asyncio.sleep(0.1)
+    assert "frontdesk_engine_generation_tokens_total" in worker.measures
+    assert worker.device_index is None, "it is alone"
 
 
 async def test_a_resumed_answer_continues_where_it_was_and_repeats_nothing(

@@ -65,3 +65,17 @@ async def test_a_queue_that_goes_away_midway_is_said_in_the_stream(opened: Any, 
             async for _ in stream:
                 pass
     assert caught.value.code == "queue_unavailable"
+
+
+async def test_the_system_prompt_is_named_as_what_requests_share(opened: Any, queue: StubQueue) -> None:
+    house = await opened(queue=queue)
+    system: Any = {"role": "system", "content": "You are a gardener."}
+    async with house.client() as client:
+        for question in ("Hello", "What grows here?"):
+            await client.chat.completions.create(
+                model="tiny", messages=[system, {"role": "user", "content": question}], max_tokens=1
+            )
+    first, second = queue.asked_for
+    assert first.prefix == second.prefix > 0
+    assert first.prompt[: first.prefix] == second.prompt[: second.prefix]
+    assert first.prompt[first.prefix :] != second.prompt[second.prefix :]
