@@ -1,11 +1,16 @@
 """Ten thousand short requests of many shapes leave a process as large as the first five hundred made it.
 
-Measured in a process of its own, as the kernel counts it, so that what pytest keeps does not count.
+Measured in a process of its own, as the kernel counts it, so that what pytest keeps does not count. With the starter,
+the smallest model that anybody runs: some 1.4 MB come on top in any case, which is 3.1 % of a process with a toy.
 """
 
 import json
 import subprocess
 import sys
+
+import pytest
+
+from inference import library
 
 SHARE = 0.03  # of the level after FIRST requests
 FIRST, ALL = 500, 10_000
@@ -32,11 +37,11 @@ def at_rest():
     return least
 
 def shape(number):
-    length = chance.choice((1, 2, 3, 5, 8, 13, 40, 90, 150)) + chance.randrange(8)
+    length = chance.choice((1, 2, 3, 5, 8, 13, 21, 34)) + chance.randrange(8)
     prompt = tuple(chance.randrange(200) for _ in range(length))
     system = chance.choice(systems)
     sampling = Sampling(
-        max_tokens=chance.randrange(1, 6),
+        max_tokens=chance.randrange(1, 4),
         temperature=chance.choice((0, 0, 0, 0.7)),
         repetition_penalty=chance.choice((1, 1, 1, 1.2)),
     )
@@ -65,11 +70,13 @@ json.dump({{"levels": levels, "reasons": reasons}}, sys.stdout)
 '''
 
 
-def test_ten_thousand_requests_leave_no_more_behind_than_the_first_five_hundred(folder):
-    program = PROGRAM.format(folder=str(folder), first=FIRST, all=ALL)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=170)
+@pytest.mark.timeout(400)  # a minute on a quiet machine
+def test_ten_thousand_requests_leave_no_more_behind_than_the_first_five_hundred():
+    program = PROGRAM.format(folder=str(library.BUNDLED), first=FIRST, all=ALL)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=380)
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
-    assert measured["reasons"] == {"length": ALL}
+    assert sum(measured["reasons"].values()) == ALL
+    assert measured["reasons"].keys() <= {"length", "stop"}
     level = measured["levels"][0]
     assert measured["levels"][-1] <= level * (1 + SHARE), measured["levels"]
