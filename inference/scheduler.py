@@ -253,14 +253,13 @@ class Scheduler:
         self._threads.leave()
         with self._lock:
             self._idle += 1
-            ours = [
-                row for row in cohort.rows if row.cohort is cohort
-            ]  # a parked one may be in another by now
+            # A parked row may be in another cohort by now; one whose end was told waits only for its room.
+            ours = [row for row in cohort.rows if row.cohort is cohort]
             for row in ours:
                 row.cohort = None
             left = [row for row in ours if row.finish is None and not row.parked]
             for row in ours:
-                if row.parked and row.finish is None:
+                if row.finish is None and row.parked:
                     self._again(row)
             self._batched = others = [row for row in self._batched if row.decoded]
             if broken is None:
