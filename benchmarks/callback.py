@@ -16,13 +16,14 @@ from typing import Annotated, Any
 
 import ctranslate2
 import typer
-from machine import cores, processor
+from machine import processor
 from rich.console import Console
 from rich.table import Table
 
 from inference import random_model
 from inference.chat import Chat, Turn
 from inference.engine import Engine, Finish, Request, Sampling
+from inference.threads import cores
 
 QUESTION = "Many guest asks the old question near the river."
 

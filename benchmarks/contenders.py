@@ -150,7 +150,7 @@ def frontdesk(setup: "Setup", chat: Chat) -> Iterator[Run]:
     """The engine as the worker uses it: warmed up, and told which prompt tokens all requests share."""
     from inference.engine import Engine, Finish, Request, Sampling
 
-    prefix, numbers = _shared(chat), count()
+    prefix, numbers = chat.beginning(SYSTEM), count()
 
     def run(row: Row) -> None:
         def finish(end: Finish) -> None:
@@ -177,13 +177,6 @@ def frontdesk(setup: "Setup", chat: Chat) -> Iterator[Run]:
     with engine:
         engine.warm_up()
         yield run
-
-
-def _shared(chat: Chat) -> tuple[int, ...]:
-    """The tokens with which every conversation begins."""
-    one, other = (chat.prompt([Turn("system", SYSTEM), Turn("user", text)]) for text in ("The desk", "8"))
-    differs = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return one[:differs]
 
 
 def asking(run: Run, chat: Chat) -> Ask:

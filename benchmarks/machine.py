@@ -1,14 +1,8 @@
 """What this machine is, for the reader of a figure. Knows the operating system, and no figure."""
 
-import os
 import platform
 import re
 from pathlib import Path
-
-
-def cores() -> int:
-    """Those we may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:

@@ -22,13 +22,14 @@ import typer
 from bare import Bare, Timeline
 from figures import Target, percentile, verdicts
 from house import House, Streamed, running
-from machine import cores, processor
+from machine import processor
 from rich.console import Console
 from rich.table import Table
 
 from inference import random_model
 from inference.chat import Chat, Turn
 from inference.text import TextStream
+from inference.threads import cores
 
 SCREENS = ("shadow", "hold")
 # The bare Generator once more: what differs between it and itself is the machine's noise, not the house's cost.

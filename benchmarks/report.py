@@ -15,9 +15,11 @@ from typing import Any
 
 from conversations import LENGTHS, Load
 from figures import Measured, Target, summary, targets
-from machine import cores, processor
+from machine import processor
 from rich.table import Table
 from systems import Setup
+
+from inference.threads import cores
 
 NAMES = {
     "bare": "bare",

@@ -18,12 +18,12 @@ import report
 import typer
 from conversations import Load
 from figures import Measured, seconds, speed, verdicts
-from machine import cores
 from rich.console import Console
 from sweep import setups
 from systems import Setup, System
 
 from inference import random_model
+from inference.threads import cores
 
 SWEPT = ("single", "batched", "frontdesk")
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -5,6 +5,7 @@ CTranslate2 `decoding`'s; what a request may ask for was checked by the engine.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -79,9 +80,8 @@ class Scheduler:
         self._memory.kept = prefixes.tokens
         self._pace = Pace()
         self._warm = False  # what the warm-up measures tells nothing of what people will see
-        self._most = self._largest = -(
-            -slots // replicas
-        )  # rows in one cohort; less once the device was full
+        self._most = math.ceil(slots / replicas)  # rows in one cohort
+        self._largest = self._most  # the same, less once the device was full
         self._good = 0  # cohorts in a row that were as large, and went well
         self._line = Line()
         self._rows: dict[str, Row] = {}  # all whose end has not been told
