@@ -19,11 +19,10 @@ from pathlib import Path
 
 import structlog
 
+from worker.backoff import BACK_OFF, BackOff
+
 log = structlog.get_logger(__name__)
 
-# Seconds before the second, third ... start in a row; the first comes at once, since a reader may be waiting (P3).
-BACK_OFF = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY = 30.0  # seconds alive after which a death counts as the first again
 LONGEST_LINE = 64 * 1024  # bytes; a longer line is heard in parts, so that a child cannot fill our memory
 LAST_LINES = 1.0  # seconds for the lines a child wrote just before it ended
 
@@ -176,14 +175,13 @@ async def kept_running(
 
 
 async def _keep(kept: Kept) -> None:
-    deaths = 0
+    back_off = BackOff()
     while True:
         began = time.monotonic()
         status = await kept.ended()
         if kept.ending:
             return  # it was asked to
-        deaths = 1 if time.monotonic() - began > STEADY else deaths + 1
-        wait = BACK_OFF[min(deaths, len(BACK_OFF)) - 1]
+        wait = back_off.died(alive=time.monotonic() - began)
         log.warning(
             "a child ended and is started again", child=kept.program.name, status=status, seconds=wait
         )

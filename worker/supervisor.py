@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
+from worker.backoff import STEADY, BackOff
 from worker.devices import Device, chosen
 from worker.settings import ONE, WorkerSettings
 
@@ -25,9 +26,6 @@ log = structlog.get_logger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "worker")
 
-# Seconds before the second, third ... start in a row; the first comes at once, since a reader may be waiting (P3).
-BACK_OFF = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY = 30.0  # seconds alive after which a death counts as the first again
 # A worker that ends with one of these has said that it cannot run: no such model, no such device, a wrong setting.
 REFUSALS = (1, 2)
 REFUSED_AGAIN = 10.0  # seconds; another process may have had the device's memory
@@ -67,16 +65,15 @@ class Member:
     device: Device
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
-    deaths: int = 0  # in a row
+    back_off: BackOff = field(default_factory=BackOff)
     again_at: float | None = None
     refused: int = 0  # the status with which it said that it cannot run
 
     def died(self, status: int, *, now: float) -> None:
         self.process = None
-        steady = now - self.began > STEADY
-        self.deaths = 1 if steady else self.deaths + 1
-        wait = BACK_OFF[min(self.deaths, len(BACK_OFF)) - 1]
-        if status in REFUSALS and not steady:
+        alive = now - self.began
+        wait = self.back_off.died(alive=alive)
+        if status in REFUSALS and alive <= STEADY:
             self.refused, wait = status, max(wait, REFUSED_AGAIN)
         self.again_at = now + wait
         log.warning(
