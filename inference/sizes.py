@@ -1,18 +1,14 @@
 """What one token costs in attention states, read from a converted model's own header.
 
-Knows CTranslate2's model.bin: names, shapes and single values. No weight is read and nothing is loaded.
+Knows what the variables of a decoder are called. No weight is read and nothing is loaded.
 """
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+
+from inference import binary
 
 _FIRST = "decoder/layer_0/self_attention"
-
-# Of the numbers in ctranslate2's DataType, the integers that describe a model, and how each is packed.
-_INTEGERS = {1: "b", 2: "h", 3: "i"}
 
 # CPU kernels compute attention in 32 bits whatever the weights are; GPU types that end in 16 keep states in 16.
 _HALF = ("float16", "bfloat16", "int8_float16", "int8_bfloat16")
@@ -46,7 +42,7 @@ def value_bytes(compute_type: str) -> int:
 def read(model: Path) -> Sizes:
     """From a folder's model.bin. Raises ValueError where it describes no decoder."""
     with (model / "model.bin").open("rb") as file:
-        found = dict(_numbers(file))
+        found = {each.name: _number(each) for each in binary.variables(file)}
     layers = {name.split("/")[1] for name in found if name.startswith("decoder/layer_")}
     heads = found.get("decoder/num_heads", 0)
     width = found.get("decoder/embeddings/weight", 0)
@@ -60,28 +56,8 @@ def read(model: Path) -> Sizes:
     )
 
 
-def _numbers(file: BinaryIO) -> Iterator[tuple[str, int]]:
-    """Each variable's name with its value where it is a single integer, else with its last dimension."""
-    _unpack(file, "I")
-    _text(file)
-    _unpack(file, "I")
-    for _ in range(_unpack(file, "I")):
-        name = _text(file)
-        shape = [_unpack(file, "I") for _ in range(_unpack(file, "B"))]
-        kind, size = _unpack(file, "B"), _unpack(file, "I")
-        if not shape and kind in _INTEGERS:
-            yield name, _unpack(file, _INTEGERS[kind])
-        else:
-            yield name, shape[-1] if shape else 0
-            file.seek(size, 1)
-
-
-def _unpack(file: BinaryIO, kind: str) -> int:
-    data = file.read(struct.calcsize(kind))
-    if len(data) < struct.calcsize(kind):
-        raise ValueError("model.bin ends too early")
-    return int(struct.unpack(f"<{kind}", data)[0])
-
-
-def _text(file: BinaryIO) -> str:
-    return file.read(_unpack(file, "H"))[:-1].decode()
+def _number(variable: binary.Variable) -> int:
+    """A single integer's value, else the last dimension."""
+    if variable.value is not None:
+        return variable.value
+    return variable.shape[-1] if variable.shape else 0
