@@ -50,6 +50,17 @@ class Held(Answer):
         assert self.release.wait(PATIENCE)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For torch. Tiny matrices gain nothing from several, which wait for each other by spinning."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return random_model.make(tmp_path_factory.mktemp("models") / "tiny")
