@@ -66,6 +66,10 @@ class Decoding:
             **options,
         )
 
+    def _read(self) -> int:
+        """Tokens that the first step has read in one go, of all rows."""
+        return self._cohort.base * len(self._rows)
+
     def _words(self, row: Row) -> list[str]:
         prompt = row.request.prompt[len(row.key.prefix) :] + row.resumed
         return [self._tokens[i] for i in prompt]
@@ -89,8 +93,7 @@ class Decoding:
 
     def _on_step(self, step: int, now: float) -> None:
         if self._step < 0:
-            read = self._cohort.base * len(self._rows)
-            self._pace.on_prefill(tokens=read, seconds=now - self._at)
+            self._pace.on_prefill(tokens=self._read(), seconds=now - self._at)
         else:
             self._pace.on_step(rows=self._left, seconds=(now - self._at) / (step - self._step))
         self._step, self._at = step, now
