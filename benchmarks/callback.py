@@ -16,11 +16,11 @@ from typing import Annotated, Any
 
 import ctranslate2
 import typer
-from machine import processor
 from rich.console import Console
 from rich.table import Table
 
 from inference import random_model
+from inference.bench.machine import processor
 from inference.chat import Chat, Turn
 from inference.engine import Engine, Finish, Request, Sampling
 from inference.threads import cores

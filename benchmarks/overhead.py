@@ -22,11 +22,11 @@ import typer
 from bare import Bare, Timeline
 from figures import Target, percentile, verdicts
 from house import House, Streamed, running
-from machine import processor
 from rich.console import Console
 from rich.table import Table
 
 from inference import random_model
+from inference.bench.machine import processor
 from inference.chat import Chat, Turn
 from inference.text import TextStream
 from inference.threads import cores

@@ -15,10 +15,10 @@ from typing import Any
 
 from conversations import LENGTHS, Load
 from figures import Measured, Target, summary, targets
-from machine import processor
 from rich.table import Table
 from systems import Setup
 
+from inference.bench.machine import processor
 from inference.threads import cores
 
 NAMES = {

@@ -4,7 +4,7 @@ Knows how such a folder is made. What it answers means nothing, but reads like t
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +106,17 @@ SHAPES = {
 }
 
 
-def make(folder: Path, *, shape: str = "tiny", seed: int = 0) -> Path:
+def make(folder: Path, *, shape: str = "tiny", seed: int = 0, quantization: str = "") -> Path:
     """Write a converted CTranslate2 model of random weights into `folder` (made if need be), and return it.
 
     "tiny" takes milliseconds and loads in as many; "0.5b" takes half a minute, 0.7 GB of disk and 2 GB of memory,
-    "8b" some minutes, 9 GB of disk and about 10 GB of memory. The same seed makes the same weights. It never ends its
-    answer by itself. Raises KeyError for an unknown shape.
+    "8b" some minutes, 9 GB of disk and about 10 GB of memory. The same seed makes the same weights, whatever they are
+    rounded to: `quantization` is one of CTranslate2's types, the shape's own when empty. It never ends its answer by
+    itself. Raises KeyError for an unknown shape.
     """
     chosen = SHAPES[shape]
+    if quantization:
+        chosen = replace(chosen, int8=False)  # whole at first: CTranslate2 rounds
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(vocabulary=chosen.vocabulary)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -135,7 +138,7 @@ def make(folder: Path, *, shape: str = "tiny", seed: int = 0) -> Path:
         "description": "Random weights: for tests and benchmarks only.",
     }
     _write(folder / "frontdesk.json", card)
-    _save(folder, chosen, tokenizer, rng=np.random.default_rng(seed))
+    _save(folder, chosen, tokenizer, rng=np.random.default_rng(seed), quantization=quantization)
     return folder
 
 
@@ -167,7 +170,9 @@ def _tokenizer(*, vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
-def _save(folder: Path, shape: _Shape, tokenizer: Tokenizer, *, rng: np.random.Generator) -> None:
+def _save(
+    folder: Path, shape: _Shape, tokenizer: Tokenizer, *, rng: np.random.Generator, quantization: str
+) -> None:
     # imported here, since it brings PyTorch along where that is installed
     from ctranslate2.specs import common_spec, transformer_spec
 
@@ -193,6 +198,8 @@ def _save(folder: Path, shape: _Shape, tokenizer: Tokenizer, *, rng: np.random.G
     spec.config.eos_token = "<|im_end|>"  # noqa: S105
     spec.config.layer_norm_epsilon = 1e-6
     spec.validate()
+    if quantization:
+        spec.optimize(quantization=quantization)
     spec.save(str(folder))
 
 
