@@ -30,10 +30,9 @@ from bot.dispatcher import Dispatcher
 from bot.gateway import Access, Gateway
 from bot.health import Health
 from bot.metrics import Metrics
+from bot.models import Models
 from bot.settings import Settings
 from bot.store import Store
-from inference.chat import Chat
-from inference.library import Library, ModelFolder
 from moderation import Moderator
 from worker.client import Queue
 
@@ -53,7 +52,7 @@ class Running:
     url: str
     port: int
     channels: tuple[str, ...]
-    model: ModelFolder
+    model: str
     data: Path
     health: Health = field(repr=False)
 
@@ -90,20 +89,21 @@ class _House:
     application: web.Application
     dispatcher: Dispatcher
     channels: dict[str, Channel]
-    model: ModelFolder
+    model: str
     health: Health
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
     if settings.redis_url is None:
         raise ValueError("the bot needs REDIS_URL")
-    model = await asyncio.to_thread(Library(root=settings.data / "models").find, settings.model)
-    chat = await asyncio.to_thread(Chat.load, model.path)
     store = await stack.enter_async_context(Store.open(settings.database()))
     queue = await stack.enter_async_context(
         Queue.open(
             settings.redis_url.get_secret_value(), limit=settings.queue_limit, max_wait=settings.max_wait
         )
+    )
+    models = await stack.enter_async_context(
+        Models.open(settings.model, root=settings.data / "models", loaded=lambda: queue.latest.models)
     )
     metrics = Metrics()
     moderator = await asyncio.to_thread(Moderator.from_policy, settings.policy)
@@ -111,8 +111,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         store=store,
         queue=queue,
         moderator=moderator,
-        chat=chat,
-        variant=model.name,
+        models=models,
         personas=await asyncio.to_thread(personas.load, _personas_file(settings)),
         bell=Bell(),
         metrics=metrics,
@@ -124,8 +123,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         store=store,
         queue=queue,
         moderator=moderator,
-        chat=chat,
-        variant=model.name,
+        models=models,
         access=access,
         metrics=metrics,
         created=int(time.time()),
@@ -137,7 +135,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         application=_application(routes),
         dispatcher=Dispatcher(owner=_owner(), store=store, conversation=conversation, channels=channels),
         channels=channels,
-        model=model,
+        model=models.default.reference,
         health=health,
     )
 

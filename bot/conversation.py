@@ -21,10 +21,12 @@ from bot.bell import Bell
 from bot.context import Fitted, MessageTooLong, fit
 from bot.messages import MAX_CHARS, Incoming, NotAccepted, Notice, Receipt, Refusal, Shown, State
 from bot.metrics import Metrics
+from bot.models import Models, Served
 from bot.notices import notice
 from bot.personas import Persona, Personas
 from bot.store import AnswerStopped, Begun, HistoryMessage, Lease, Store
 from inference.chat import Chat, Turn
+from inference.library import ModelNotFound
 from moderation import (
     Context,
     Direction,
@@ -40,12 +42,14 @@ from moderation import (
     screened,
 )
 from worker.client import JobFailed, Queue, QueueBusy, QueueUnavailable
+from worker.errors import MODEL_NOT_LOADED
 from worker.jobs import AnswerJob, Ended, Piece
 
 log = structlog.get_logger(__name__)
 
 HISTORY = 60  # messages read for the context; the token budget cuts further
 JOB_SECONDS = 600.0  # the longest answer; then the deadline stops it
+LEASES = 30  # of a message whose model is nowhere: some ten seconds each
 ATTEMPTS = (
     1_000  # job attempts within one lease: a later lease's first attempt outranks all of an earlier one's
 )
@@ -60,10 +64,39 @@ class PlaceClosed(Exception):
 
 
 class Postponed(Exception):
-    """The queue is away: nothing is lost, the message is answered later."""
+    """The queue is away, or the model that was to answer: nothing is lost, the message is answered later."""
 
 
-_ENDINGS = (Refused, PlaceClosed, MessageTooLong, QueueBusy, ScreenError, ModerationFailed, JobFailed)
+_ENDINGS = (
+    Refused,
+    PlaceClosed,
+    MessageTooLong,
+    QueueBusy,
+    ScreenError,
+    ModerationFailed,
+    JobFailed,
+    ModelNotFound,
+)
+
+
+@dataclass(slots=True)
+class _Course:
+    """What is known of one run of an answer, however it ends. `model` is empty until one was chosen."""
+
+    started: float = field(default_factory=time.monotonic)
+    model: str = ""
+    shown: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    begun: Begun
+    chat: Chat
+    job: AnswerJob
 
 
 @dataclass(slots=True)
@@ -87,8 +120,7 @@ class Conversation:
     store: Store
     queue: Queue
     moderator: Moderator
-    chat: Chat
-    variant: str
+    models: Models
     personas: Personas
     bell: Bell
     metrics: Metrics
@@ -143,7 +175,7 @@ class Conversation:
                 await self.store.forget(person_id)
                 return notice("forgotten", language)  # no note: nothing of this place is left to hang it on
             case "model":
-                sentence = notice("model", language, model=self.variant)
+                sentence = notice("model", language, model=self.models.choose(str(place_id)).reference)
             case "help":
                 sentence = notice("help", language)
             case _:
@@ -170,29 +202,39 @@ class Conversation:
         """Tell the answer to one leased message: each piece judged, then committed, then yielded.
 
         Whatever happens the message ends in a state that says so, and the person gets a sentence. Raises
-        Postponed when the queue is away (the lease is then the caller's to release) and LeaseLost when
-        another process has taken the message over.
+        Postponed when the queue is away, or the model that was to answer (the lease is then the caller's to
+        release), and LeaseLost when another process has taken the message over.
         """
+        course = _Course()
         try:
-            async with aclosing(self._told(lease)) as told:
+            async with aclosing(self._told(lease, course)) as told:
                 async for shown in told:
                     yield shown
         except QueueUnavailable as error:
             self.metrics.postponed.inc()
             raise Postponed from error
         except AnswerStopped:
-            await self._stopped(lease)
+            await self._stopped(lease, course)
         except _ENDINGS as error:
-            yield Notice(await self._end_early(lease, error))
+            if self._may_be_asked_again(lease, course, error):
+                self.metrics.postponed.inc()
+                raise Postponed from error
+            yield Notice(await self._end_early(lease, course, error))
 
-    async def _stopped(self, lease: Lease) -> None:
+    def _may_be_asked_again(self, lease: Lease, course: _Course, error: Exception) -> bool:
+        """Whether the model is gone before it said a word: the one that answers now may begin, or this one once it is
+        back."""
+        gone = isinstance(error, JobFailed) and error.code == MODEL_NOT_LOADED
+        return gone and not course.shown and lease.attempt < LEASES
+
+    async def _stopped(self, lease: Lease, course: _Course) -> None:
         """Nothing more is shown once someone said stop, though more may have been made."""
         await self._cancel(lease.correlation)
         await self.store.finish(lease, None, state="stopped", finish_reason="cancelled")
-        self.metrics.answers.labels(lease.place.channel, "cancelled").inc()
+        self.metrics.answers.labels(lease.place.channel, "cancelled", course.model).inc()
         self.bell.ring(lease.place.id)
 
-    async def _end_early(self, lease: Lease, error: Exception) -> str:
+    async def _end_early(self, lease: Lease, course: _Course, error: Exception) -> str:
         """Close the answer that cannot go on; returns the sentence for the person."""
         state, sentence = _sentence_for(error, lease.place.language)
         if isinstance(error, ScreenError):
@@ -203,13 +245,12 @@ class Conversation:
             self.metrics.screen_failures.inc()
         cause = type(error).__name__
         log.warning("answer ended early", cause=cause, detail=str(error))
-        self.metrics.answers.labels(lease.place.channel, cause).inc()
+        self.metrics.answers.labels(lease.place.channel, cause, course.model).inc()
         await self.store.finish(lease, None, state=state, finish_reason=cause, notice=sentence)
         self.bell.ring(lease.place.id)
         return sentence
 
-    async def _told(self, lease: Lease) -> AsyncGenerator[Shown | Notice, None]:
-        started = time.monotonic()
+    async def _told(self, lease: Lease, course: _Course) -> AsyncGenerator[Shown | Notice, None]:
         place = lease.place
         if place.mode == "closed":
             raise PlaceClosed
@@ -217,16 +258,13 @@ class Conversation:
             await self.store.finish(lease, None, state="done", finish_reason="human")
             return
         name = self.personas.name_for(channel=place.channel, site=place.site, override=place.persona)
-        persona = self.personas.personas[name]
-        text = await self._judged(lease)
-        fitted = await self._context(lease, persona, text)
-        begun = await self._begin(lease, name, persona, fitted)
-        job = self._job(lease, begun, persona, fitted)
+        asked = await self._asked(lease, name, course)
+        begun = asked.begun
+        before = await self._shown_before(begun, asked.chat)
         seq = begun.pieces[-1].seq if begun.pieces else 0
         ending = _Ending()
-        before = await self._shown_before(begun)
         async with (
-            self.queue.answer(job) as events,
+            self.queue.answer(asked.job) as events,
             aclosing(ending.pieces(events)) as pieces,
             aclosing(screened(pieces, self.moderator, context=before)) as released,
         ):
@@ -234,12 +272,27 @@ class Conversation:
                 seq += 1
                 await self._commit(lease, begun, part, seq=seq)
                 if seq == 1:
-                    self.metrics.first_piece.observe(time.monotonic() - started)
+                    self.metrics.first_piece.labels(course.model).observe(course.seconds)
+                course.shown = True
                 yield Shown(begun.answer_id, seq, part.text)
-        sentence = await self._finish(lease, begun, ending.ended)
-        self.metrics.answer_seconds.observe(time.monotonic() - started)
+        sentence = await self._finish(lease, course, begun, ending.ended)
+        self.metrics.answer_seconds.labels(course.model).observe(course.seconds)
         if sentence:
             yield Notice(sentence)
+
+    async def _asked(self, lease: Lease, name: str, course: _Course) -> _Asked:
+        """The question as the model gets it: judged, with what was said before, and begun in SQL. What an earlier
+        attempt has shown of the answer is taken up by the same model."""
+        persona = self.personas.personas[name]
+        text = await self._judged(lease)
+        served = self.models.choose(str(lease.place.id))
+        fitted = await self._context(lease, persona, text, served.chat)
+        begun = await self._begin(lease, name, persona, fitted, served)
+        if begun.variant != served.reference:
+            served = await self.models.again(begun.variant)
+            fitted = await self._context(lease, persona, text, served.chat)
+        course.model, course.shown = begun.variant, bool(begun.pieces)
+        return _Asked(begun, served.chat, self._job(lease, begun, persona, fitted))
 
     async def _judged(self, lease: Lease) -> str:
         """The person's text as the model may read it."""
@@ -268,10 +321,10 @@ class Conversation:
             text_hash=hashlib.sha256(verdict.text.encode()).hexdigest(),
         )
 
-    async def _shown_before(self, begun: Begun) -> Context:
+    async def _shown_before(self, begun: Begun, chat: Chat) -> Context:
         """What an earlier attempt showed, judged once more: the screen reads on from there."""
         ids = [token for piece in begun.pieces for token in piece.token_ids]
-        raw = self.chat.tokenizer.decode(ids)[: sum(piece.size for piece in begun.pieces)]
+        raw = chat.tokenizer.decode(ids)[: sum(piece.size for piece in begun.pieces)]
         return Context().after(raw, await self.moderator.check(raw, direction="output"))
 
     async def _commit(self, lease: Lease, begun: Begun, part: Released[Piece], *, seq: int) -> None:
@@ -289,7 +342,7 @@ class Conversation:
         )
         self.bell.ring(lease.place.id)
 
-    async def _context(self, lease: Lease, persona: Persona, text: str) -> Fitted:
+    async def _context(self, lease: Lease, persona: Persona, text: str, chat: Chat) -> Fitted:
         history = await self.store.history(lease.place.id, before_message_id=lease.message_id, limit=HISTORY)
         turns = [
             Turn("user" if message.author == "person" else "assistant", await self._readable(message))
@@ -297,12 +350,14 @@ class Conversation:
             if message.text and not commands.parse(message.text)
         ]
         turns = [*(turn for turn in turns if turn.content), Turn("user", text)]
-        return await asyncio.to_thread(fit, self.chat, system=persona.system, turns=turns)
+        return await asyncio.to_thread(fit, chat, system=persona.system, turns=turns)
 
-    async def _begin(self, lease: Lease, name: str, persona: Persona, fitted: Fitted) -> Begun:
+    async def _begin(
+        self, lease: Lease, name: str, persona: Persona, fitted: Fitted, served: Served
+    ) -> Begun:
         begun = await self.store.begin(
             lease,
-            variant=self.variant,
+            variant=served.reference,
             persona=name,
             policy=self.moderator.policy,
             sampling={"max_tokens": persona.max_tokens, "temperature": persona.temperature},
@@ -315,7 +370,7 @@ class Conversation:
         return AnswerJob(
             id=lease.correlation,  # known before the job exists: /stop reaches it at any moment, from any replica
             attempt=lease.attempt * ATTEMPTS,
-            model=self.variant,
+            model=begun.variant,
             prompt=fitted.prompt,
             prefix=fitted.prefix,
             max_tokens=min(persona.max_tokens, fitted.room),
@@ -327,7 +382,7 @@ class Conversation:
             correlation=lease.correlation,
         )
 
-    async def _finish(self, lease: Lease, begun: Begun, ended: Ended | None) -> str:
+    async def _finish(self, lease: Lease, course: _Course, begun: Begun, ended: Ended | None) -> str:
         """Close the answer in SQL; returns the sentence to say after it, if any."""
         reason = ended.reason if ended else "cancelled"
         sentence = notice("timed_out", lease.place.language) if reason == "deadline" else ""
@@ -344,7 +399,7 @@ class Conversation:
         if ended:
             self.metrics.tokens.labels("prompt").inc(ended.prompt_tokens)
             self.metrics.tokens.labels("completion").inc(ended.completion_tokens)
-        self.metrics.answers.labels(lease.place.channel, reason).inc()
+        self.metrics.answers.labels(lease.place.channel, reason, course.model).inc()
         self.bell.ring(lease.place.id)
         return sentence
 

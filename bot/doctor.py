@@ -19,8 +19,9 @@ from typing import Literal
 from bot.embedded import NoRedis, server_binary
 from bot.settings import PLANNED, Settings, SettingsError, known_variables
 from bot.up import NotStarted, port_is_free
-from inference import cuda
-from inference.library import Library, ModelNotFound
+from inference import cuda, tpu
+from inference.library import Library, ModelNotFound, lineup
+from inference.library.reference import DEFAULT
 
 State = Literal["ok", "warn", "fail"]
 
@@ -68,7 +69,7 @@ async def examine(
     environment: Mapping[str, str], read: Callable[[], Settings] = Settings.read
 ) -> list[Finding]:
     """Every check, whatever the others found."""
-    findings = [_python(), *_tokens(environment), *_unknown(environment)]
+    findings = [_python(), *_tokens(environment), *_unknown(environment), *_tpu(environment)]
     try:
         settings = read()
     except SettingsError as error:
@@ -140,6 +141,19 @@ def _unknown(environment: Mapping[str, str]) -> Iterator[Finding]:
             )
 
 
+def _tpu(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Only where there is one, or where somebody asks for one: nobody else needs to hear of it."""
+    for variable in ("FRONTDESK_DEVICE", "FRONTDESK_DEVICES"):
+        if tpu.is_asked_for(environment.get(variable, "")):
+            yield Finding(
+                "fail", variable, f"asks for a TPU. {tpu.REASON}.", "set it to auto, or leave it out"
+            )
+    signs = tpu.signs(environment)
+    if signs:
+        said = f"this machine has one ({', '.join(signs)}), and the model runs on the CPU. {tpu.REASON}."
+        yield Finding("warn", "TPU", said, "use a machine with an NVIDIA GPU where the CPU is too slow")
+
+
 def _folder(settings: Settings) -> Finding:
     data = settings.data.absolute()
     if not data.exists():
@@ -169,11 +183,17 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
+    root = settings.data / "models"
     try:
-        model = Library(root=settings.data / "models").find(settings.model)
+        model = Library(root=root).find(settings.model)
+        promoted = lineup.read(root).default
     except ModelNotFound as error:
         return Finding("fail", "model", str(error), "set FRONTDESK_MODEL to a name or a path that is there")
-    return Finding("ok", "model", f"{model.name}, {model.context_length} tokens of context")
+    told = f"{model.name}, {model.context_length} tokens of context"
+    if settings.model != DEFAULT and promoted is not None and promoted.target != model.name:
+        advice = "unset FRONTDESK_MODEL to follow `frontdesk models promote`"
+        return Finding("warn", "model", f"{told}; {promoted.target} was promoted, and is not used", advice)
+    return Finding("ok", "model", told)
 
 
 def _gpu(settings: Settings) -> Finding:

@@ -78,7 +78,7 @@ def table(running: Running, *, device: str) -> Table:
     rows = {
         "page": running.url,
         "channels": "\n".join(_channels(running)),
-        "model": f"{running.model.name} on {device}" if device else running.model.name,
+        "model": f"{running.model} on {device}" if device else running.model,
         "data": str(running.data),
     }
     shown = Table(box=None, show_header=False, pad_edge=False)

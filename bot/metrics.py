@@ -20,7 +20,10 @@ class Metrics:
             "frontdesk_messages_received", "Messages taken in", ["channel", "outcome"], registry=self.registry
         )
         self.answers = Counter(
-            "frontdesk_answers", "Answers ended", ["channel", "finish_reason"], registry=self.registry
+            "frontdesk_answers",
+            "Answers ended",
+            ["channel", "finish_reason", "model"],
+            registry=self.registry,
         )
         self.running = Gauge(
             "frontdesk_answers_running", "Answers under way in this process", registry=self.registry
@@ -28,12 +31,14 @@ class Metrics:
         self.first_piece = Histogram(
             "frontdesk_time_to_first_piece_seconds",
             "From the start of an answer to its first judged piece",
+            ["model"],
             buckets=LATENCY,
             registry=self.registry,
         )
         self.answer_seconds = Histogram(
             "frontdesk_answer_seconds",
             "From the start of an answer to its end",
+            ["model"],
             buckets=LATENCY,
             registry=self.registry,
         )
@@ -45,7 +50,7 @@ class Metrics:
         )
         self.postponed = Counter(
             "frontdesk_answers_postponed",
-            "Answers put back because the queue was away",
+            "Answers put back because the queue or the model was away",
             registry=self.registry,
         )
         self.viewers = Gauge(

@@ -42,10 +42,11 @@ class Settings(EnvironmentSettings):
         Path("data"), validation_alias="FRONTDESK_DATA", description="folder of the database, models and logs"
     )
     model: str = Field(
-        "starter",
+        "default",
         validation_alias="FRONTDESK_MODEL",
         min_length=1,
-        description="library name, or path of a converted CTranslate2 folder with its tokenizer",
+        description="default: what `frontdesk models promote` says, the starter at first; or a library name, or the "
+        "path of a converted CTranslate2 folder with its tokenizer",
     )
     host: str = Field(
         "127.0.0.1",

@@ -4,6 +4,8 @@ Knows bytes and tokens. Which rows take them is the engine's business.
 """
 
 import logging
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,10 +67,21 @@ class Memory:
 
 def free(device: str, *, index: int = 0) -> int:
     """Bytes that may be taken for states, by SHARE of what is free now."""
-    if device == "cuda":
-        left = _free_on_gpu(index)
-        return int(left * SHARE["cuda"]) if left else UNKNOWN
-    return int(min(psutil.virtual_memory().available, _free_in_group()) * SHARE["cpu"])
+    left = _free_on_gpu(_handle_at(index)) if device == "cuda" else _free_on_host()
+    return int(left * SHARE[device]) if left else UNKNOWN
+
+
+def unused(device: str) -> int:
+    """Bytes that are free now: on cpu; on cuda, the first GPU that this process may see; on auto, there or else on cpu;
+    or on a GPU by the driver's number or name for it. 0 where nobody can tell."""
+    if device == "cpu":
+        return _free_on_host()
+    left = _free_on_gpu(_handle_at(0) if device in ("auto", "cuda") else _handle_of(device))
+    return left or (_free_on_host() if device == "auto" else 0)
+
+
+def _free_on_host() -> int:
+    return min(psutil.virtual_memory().available, _free_in_group())
 
 
 def _free_in_group() -> int:
@@ -82,7 +95,7 @@ def _free_in_group() -> int:
     return max(0, int(limit) - used + reclaimable) if limit.isdigit() else 1 << 62
 
 
-def _free_on_gpu(index: int) -> int:
+def _free_on_gpu(handle: Callable[[], object]) -> int:
     """0 where it cannot be told."""
     try:
         import pynvml
@@ -91,7 +104,7 @@ def _free_on_gpu(index: int) -> int:
     try:
         pynvml.nvmlInit()
         try:
-            return int(pynvml.nvmlDeviceGetMemoryInfo(_handle(index)).free)
+            return int(pynvml.nvmlDeviceGetMemoryInfo(handle()).free)
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError as error:
@@ -99,14 +112,18 @@ def _free_on_gpu(index: int) -> int:
         return 0
 
 
-def _handle(index: int) -> object:
+def _handle_at(index: int) -> Callable[[], object]:
     """NVML counts all devices, CUDA only those that CUDA_VISIBLE_DEVICES names."""
-    import os
-
-    import pynvml
-
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    name = visible[index] if index < len(visible) else str(index)
-    if name.isdigit():
-        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
-    return pynvml.nvmlDeviceGetHandleByUUID(name)
+    return _handle_of(visible[index] if index < len(visible) else str(index))
+
+
+def _handle_of(name: str) -> Callable[[], object]:
+    def handle() -> object:
+        import pynvml
+
+        if name.isdigit():
+            return pynvml.nvmlDeviceGetHandleByIndex(int(name))
+        return pynvml.nvmlDeviceGetHandleByUUID(name)
+
+    return handle

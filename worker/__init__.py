@@ -2,7 +2,8 @@
 
 Knows Redis, Celery and the engine's door. Knows neither people nor policies nor a database. Start with `jobs` (what
 crosses the wire), then `client` (asking), `forecast` (how long that would take), `ledger` (who carries what), `tasks`
-(doing), `telling` and `stream` (what is answered), `serve` (a worker's life), `supervisor` (several workers' lives).
+(doing), `telling` and `stream` (what is answered), `serve` and `ending` (a worker's life), `supervisor` (several
+workers' lives) and `residents` (with which models).
 `stub` keeps the client's promises without any of it.
 
 Decisions, newest last:
@@ -36,6 +37,13 @@ Decisions, newest last:
          (16 ms on two busy cores), which no decoding step should wait for each second.
 2026-11  One process a GPU, each with its own CUDA_VISIBLE_DEVICES: CTranslate2 takes a context on GPU 0 whatever index
          it is given. The supervisor asks for their number in a process of its own, for the same reason.
+2026-11  A process for each model, exchanged by the supervisor, and not two engines in one process: a model that cannot
+         be loaded, or takes the memory of all, ends nobody else's answers; what CTranslate2 never gives back (states
+         of shared beginnings) is given back; and retiring is the end that a worker knows anyway. It costs a light
+         process more (the supervisor) and a second interpreter for some seconds.
+2026-11  A queue for each model. One queue for all was tried on paper: a worker that takes a job for the other model
+         would have to hand it back, and get it again at once. A job whose model nobody has any more is withdrawn by
+         the reaper, and its message is answered by the model that is there.
 2026-11  From `queue.answer` to the first piece, over the bare engine: 5 to 7 ms on two busy cores (client to BRPOP 0.9,
          Celery 2.1, claim 0.5, publish 1.5, reader 0.5). Celery's share is its own; the rest is one round trip each.
 """

@@ -5,12 +5,11 @@ Knows Celery. What the tasks do stands in `tasks`, how the process lives in `ser
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
 from kombu import Queue as CeleryQueue
-
-from worker.jobs import ANSWERS, BULK
 
 # Seconds after which Celery delivers again what was not acknowledged. Longer than the longest job (600 s) and its wait;
 # never the failover: the reaper is, and what comes back this late is dropped by its claim.
@@ -26,12 +25,13 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
 
 
-def make_app(redis_url: str) -> Celery:
-    """The app on a Redis server, without tasks. It becomes nobody's current app."""
+def make_app(redis_url: str, *, queues: Sequence[str]) -> Celery:
+    """The app on a Redis server, without tasks, for a worker that takes from these queues. It becomes nobody's
+    current app."""
     app = Celery("frontdesk", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
-        task_queues=[CeleryQueue(ANSWERS), CeleryQueue(BULK)],
-        task_default_queue=ANSWERS,
+        task_queues=[CeleryQueue(queue) for queue in queues],
+        task_default_queue=queues[0],
         task_serializer="json",
         accept_content=["json"],  # never pickle: a message must not be able to run code
         task_ignore_result=True,  # what comes of a job is events on its reply stream

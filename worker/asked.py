@@ -24,6 +24,7 @@ class Asked:
         self.ended: Ended | None = None  # as the worker told it
         self.doubts = 0  # looks in a row at which the job was found nowhere
         self.deaths = 0  # of workers in a row, since the last piece
+        self.unserved_since = 0.0  # time.monotonic() since which no worker has its model; 0 while one has
         self.worker = ""
         self._events: asyncio.Queue[Piece | Ended | QueueError] = asyncio.Queue()
         self._emitted = list(job.emitted)
@@ -95,7 +96,8 @@ class Asked:
     def requeued(self, job: AnswerJob) -> None:
         """From now on only this attempt counts."""
         self.job = job
-        self.interrupted, self.doubts, self.worker, self._rest_taken = False, 0, "", False
+        self.interrupted, self.worker, self._rest_taken = False, "", False
+        self.doubts, self.unserved_since = 0, 0.0
 
     async def events(self) -> AsyncGenerator[Piece | Ended, None]:
         """What arrives, up to the end. Raises the QueueError that it ended with."""

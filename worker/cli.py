@@ -45,6 +45,10 @@ def run(
     parent_pipe: Annotated[
         int | None, typer.Option(help="End when this file descriptor, a pipe from a parent, is closed.")
     ] = None,
+    tell_pipe: Annotated[
+        int | None,
+        typer.Option(hidden=True, help="File descriptor of a pipe to a parent: the model answers."),
+    ] = None,
     device_index: Annotated[
         int | None, typer.Option(hidden=True, help="Which of several devices, said of us in health.")
     ] = None,
@@ -78,23 +82,27 @@ def run(
     if check:
         raise typer.Exit(_check(settings.redis_url.get_secret_value()))
     logs.set_up(settings.log_level)
-    raise typer.Exit(_work(settings, parent_pipe=parent_pipe, device_index=device_index))
+    raise typer.Exit(_work(settings, parent_pipe=parent_pipe, tell_pipe=tell_pipe, device_index=device_index))
 
 
-def _work(settings: WorkerSettings, *, parent_pipe: int | None, device_index: int | None) -> int:
-    """The worker itself, or several of them; the exit status."""
+def _work(
+    settings: WorkerSettings, *, parent_pipe: int | None, tell_pipe: int | None, device_index: int | None
+) -> int:
+    """The worker itself; or, where there are several devices or the model may change, one for each; the exit
+    status."""
     from inference.library import ModelNotFound
+    from inference.library.reference import DEFAULT
     from inference.request import EngineError
     from worker.settings import ONE
 
-    if settings.devices != ONE:
-        from worker.supervisor import supervise
-
-        return supervise(settings, parent_pipe=parent_pipe)
-    from worker.serve import serve
-
     try:
-        return serve(settings, parent_pipe=parent_pipe, device_index=device_index)
+        if settings.devices != ONE or settings.model == DEFAULT:
+            from worker.supervisor import supervise
+
+            return supervise(settings, parent_pipe=parent_pipe)
+        from worker.serve import serve
+
+        return serve(settings, parent_pipe=parent_pipe, tell_pipe=tell_pipe, device_index=device_index)
     except (ModelNotFound, EngineError) as error:
         typer.echo(str(error), err=True)
         return 1
@@ -115,7 +123,8 @@ def _check(redis_url: str) -> int:
             return "Redis does not answer."
         if not here:
             return "No worker on this machine."
-        return "" if any(worker.loaded for worker in here) else "The worker has not loaded its model yet."
+        well = any(worker.loaded or worker.running for worker in here)  # or sees its last answers through
+        return "" if well else "The worker has not loaded its model yet."
 
     trouble = asyncio.run(look())
     if trouble:

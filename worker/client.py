@@ -26,7 +26,7 @@ from worker.asked import Asked
 from worker.errors import JobFailed, QueueBusy, QueueError, QueueUnavailable
 from worker.forecast import Estimate, Forecast, Mean
 from worker.health import Health, WorkerInfo
-from worker.jobs import ANSWERS, AnswerJob, Ended, Event, Piece, encode_event
+from worker.jobs import AnswerJob, Ended, Event, Piece, answers_of, encode_event, model_of
 from worker.message import envelope
 from worker.reaper import Reaper
 from worker.roll import Roll
@@ -65,8 +65,8 @@ class Queue:
         self._max_wait = max_wait
         self._reader = Reader(reader, stream=self.reply_to)
         self._asked: dict[str, Asked] = {}
-        self._reaper = Reaper(client, cancel=self.cancel)
         self._roll = Roll(client)
+        self._reaper = Reaper(client, cancel=self.cancel, roll=self._roll)
         self._mean = Mean()
         self._interrupted = asyncio.Event()
 
@@ -82,6 +82,9 @@ class Queue:
         client = redis.asyncio.from_url(redis_url, socket_timeout=TIMEOUT, **options)
         reader = redis.asyncio.from_url(redis_url, socket_timeout=BLOCK + TIMEOUT, **options)
         queue = cls(client=client, reader=reader, limit=limit, max_wait=max_wait)
+        with suppress(redis.RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(RETRY):  # who is there is known from the beginning, if it can be
+                await queue._roll.call()
         tasks = [
             asyncio.create_task(queue._read(), name="queue reader"),
             asyncio.create_task(queue._look(), name="queue reaper"),
@@ -123,7 +126,7 @@ class Queue:
 
     async def _submit(self, asked: Asked) -> None:
         job = replace(asked.job, reply_to=self.reply_to)
-        forecast = self._forecast()
+        forecast = self._forecast(job.model)
         room = forecast.room(limit=self._limit, max_wait=self._max_wait)
         limit = None if job.emitted or job.shown else room
         answer, first, second = await self._put(asked, job, limit=limit)
@@ -142,17 +145,19 @@ class Queue:
         """Into the queue, at its end unless `limit` wait there; without one, where somebody has seen the answer begin,
         at its head."""
         now = time.time()
+        queue = answers_of(job.model)
         ending = Ended(job.id, job.attempt, "cancelled", len(job.prompt), len(job.emitted), 0)
         previous, asked.job = asked.job, job  # before it is in Redis: its first piece may overtake our answer
         try:
             reply: Any = await self._client.eval(
                 ledger.SUBMIT,
-                3,
+                4,
                 ledger.job_key(job.id),
                 ledger.cancelled_key(job.id),
-                ANSWERS,
+                queue,
+                ledger.QUEUES,
                 str(job.attempt),
-                envelope(job.encode(), queue=ANSWERS, task_id=f"{job.id}:{job.attempt}"),
+                envelope(job.encode(), queue=queue, task_id=f"{job.id}:{job.attempt}"),
                 job.reply_to,
                 "" if limit is None else str(limit),
                 "RPUSH" if limit is None else "LPUSH",  # the worker pops on the right
@@ -167,27 +172,33 @@ class Queue:
         answer, first, second = (part.decode() for part in reply)
         return answer, first, second
 
-    def _forecast(self) -> Forecast:
+    def _forecast(self, model: str) -> Forecast:
         """From what the workers said last, a second ago or so: nobody waits for a look at them."""
-        return Forecast.of(self._roll.latest.workers, self._mean)
+        return Forecast.of((w for w in self._roll.latest.workers if w.model == model), self._mean)
 
-    async def estimate(self) -> Estimate:
-        """How long one more question would wait, for whoever would rather know before asking. Raises
+    @property
+    def latest(self) -> Health:
+        """How the queue was a second ago or so; nobody is asked."""
+        return self._roll.latest
+
+    async def estimate(self, model: str) -> Estimate:
+        """How long one more question to a model would wait, for whoever would rather know before asking. Raises
         QueueUnavailable."""
         try:
             health = await self._roll.call()
         except (redis.RedisError, OSError) as error:
             raise QueueUnavailable from error
-        return self._forecast().estimate(health.waiting)
+        return self._forecast(model).estimate(health.queued.get(answers_of(model), 0))
 
     async def place(self, job_id: str) -> Estimate | None:
         """How long a job that was asked for still waits; None once a worker has taken it. Channels may show it.
         Raises QueueUnavailable."""
         try:
-            ahead: Any = await self._client.eval(ledger.PLACE, 2, ledger.job_key(job_id), ANSWERS)
+            found: Any = await self._client.eval(ledger.PLACE, 1, ledger.job_key(job_id))
         except (redis.RedisError, OSError) as error:
             raise QueueUnavailable from error
-        return None if ahead < 0 else self._forecast().estimate(ahead)
+        ahead, queue = found
+        return None if ahead < 0 else self._forecast(model_of(queue.decode())).estimate(ahead)
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job wherever it is: one that waits ends at once, one that comes later never starts, one that runs
@@ -195,10 +206,9 @@ class Queue:
         try:
             await self._client.eval(
                 ledger.CANCEL,
-                3,
+                2,
                 ledger.cancelled_key(job_id),
                 ledger.job_key(job_id),
-                ANSWERS,
                 job_id,
                 str(ledger.CANCELLED_SECONDS),
                 ledger.CHANNEL,

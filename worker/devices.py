@@ -20,13 +20,16 @@ PATIENCE = 60.0  # seconds; a driver that wakes many GPUs takes its time
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`name` is cpu, a GPU's number or what the driver calls it; `index` its place among those that were asked for."""
+    """`name` is cpu, a GPU's number or what the driver calls it; `index` its place among those that were asked for,
+    None for the only one, which a worker finds by its own settings: auto, cpu or cuda."""
 
     name: str
-    index: int
+    index: int | None = None
 
     def environment(self) -> dict[str, str]:
         """A process that sees this device and no other."""
+        if self.index is None:
+            return {}
         if self.name == "cpu":
             return {"FRONTDESK_DEVICE": "cpu", VISIBLE: ""}
         # In the order of nvidia-smi: else number 0 is the fastest.

@@ -9,6 +9,8 @@ QueueError
 
 from __future__ import annotations
 
+MODEL_NOT_LOADED = "model_not_loaded"
+
 
 class QueueError(Exception):
     """Why there is no answer, or no more of it."""

@@ -6,12 +6,13 @@ Plain values. Knows neither Redis nor who asks.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """One worker as of its last heartbeat. `loaded`: its model is there and it takes jobs. `tokens` (made) and
+    """One worker as of its last heartbeat. `loaded`: its model is there and may be asked. `tokens` (made) and
     `prompt_tokens` (of answers that ended) count from the worker's start; `queued_tokens` are still to be made for all
     in its engine, at the measured `tokens_per_second` (0: nothing was measured yet)."""
 
@@ -42,7 +43,7 @@ class WorkerInfo:
         left out."""
         try:
             body = json.loads(text)
-            known = {field.name: body[field.name] for field in fields(cls) if field.name in body}
+            known = {each.name: body[each.name] for each in fields(cls) if each.name in body}
             return cls(**{**known, "queues": tuple(body["queues"])})
         except (ValueError, TypeError, KeyError):
             return None
@@ -50,8 +51,18 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """`waiting` jobs in the queue of answers, all workers together."""
+    """`queued`: how many jobs wait for each queue's model, by the queue's name."""
 
     redis: bool
     workers: tuple[WorkerInfo, ...] = ()
-    waiting: int = 0
+    queued: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs in all queues of answers."""
+        return sum(self.queued.values())
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Those that are loaded, and answered with."""
+        return frozenset(w.model for w in self.workers if w.loaded and "answers" in w.queues)

@@ -10,10 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Literal
 
-ANSWERS = "frontdesk.answers"  # people wait for these
+_ANSWERS = "frontdesk.answers"  # people wait for these
 BULK = "frontdesk.bulk"  # embedding, conversion, training: nobody watches token by token
 
 EndReason = Literal["stop", "length", "cancelled", "deadline"]
+
+
+def answers_of(model: str) -> str:
+    """The queue of one model's answers: only workers that have it loaded take from there."""
+    return f"{_ANSWERS}:{model}"
+
+
+def model_of(queue: str) -> str:
+    """The model whose answers wait in this queue."""
+    return queue.removeprefix(f"{_ANSWERS}:")
 
 
 class JobMalformed(ValueError):

@@ -13,8 +13,8 @@ import redis.asyncio
 
 from worker import ledger
 from worker.asked import Asked
-from worker.errors import JobFailed
-from worker.jobs import ANSWERS
+from worker.errors import MODEL_NOT_LOADED, JobFailed
+from worker.roll import Roll
 
 # Looks in a row (each a second) that must agree before something is taken for lost: it may just be on its way.
 DOUBTS = 2
@@ -22,15 +22,21 @@ RESTORED_MOST = 3  # times that a message found in no list is put back
 DEATHS_MOST = (
     3  # workers in a row that die before they make a token of an answer: it is the job that kills them
 )
+# Seconds for which a job waits for a model that no worker has, while others have theirs: longer than a worker is gone
+# that dies and is started again, short enough for whoever waits.
+UNSERVED = 8.0
 LATE = 5.0  # seconds past its deadline after which an answer's end is no longer awaited from the worker
 
 
 class Reaper:
-    """`client` and `cancel` are the queue's."""
+    """`client`, `cancel` and `roll` are the queue's."""
 
-    def __init__(self, client: redis.asyncio.Redis, *, cancel: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, client: redis.asyncio.Redis, *, cancel: Callable[[str], Awaitable[None]], roll: Roll
+    ) -> None:
         self._client = client
         self._cancel = cancel
+        self._roll = roll
         self._restored: dict[tuple[str, int], int] = {}
 
     async def interrupted(self, answers: list[Asked]) -> list[Asked]:
@@ -80,6 +86,7 @@ class Reaper:
             return self._doubted(asked)
         if state == "queued":
             await self._restore(asked)
+            await self._withdraw_unserved(asked)
         return False
 
     def _died(self, asked: Asked) -> bool:
@@ -96,9 +103,8 @@ class Reaper:
         job = asked.job
         waiting: Any = await self._client.eval(
             ledger.RESTORE if asked.doubts >= DOUBTS else ledger.MISSING,
-            2,
+            1,
             ledger.job_key(job.id),
-            ANSWERS,
             str(job.attempt),
         )
         asked.doubts = asked.doubts + 1 if waiting else 0
@@ -107,6 +113,28 @@ class Reaper:
             times = self._restored[job.id, job.attempt] = self._restored.get((job.id, job.attempt), 0) + 1
             if times > RESTORED_MOST:
                 asked.fail(JobFailed("lost", "The workers take this job and never begin it."))
+
+    async def _withdraw_unserved(self, asked: Asked) -> None:
+        """Its model is gone, and others are there: whoever asked may ask one of them."""
+        workers = [worker for worker in self._roll.latest.workers if "answers" in worker.queues]
+        served = {worker.model for worker in workers}
+        elsewhere = any(worker.loaded for worker in workers) and asked.job.model not in served
+        now = time.monotonic()
+        asked.unserved_since = (asked.unserved_since or now) if elsewhere else 0.0
+        if not elsewhere or now - asked.unserved_since < UNSERVED:
+            return
+        withdrawn: Any = await self._client.eval(
+            ledger.WITHDRAW,
+            1,
+            ledger.job_key(asked.job.id),
+            str(asked.job.attempt),
+            str(ledger.ENDED_SECONDS),
+        )
+        if withdrawn:
+            there = ", ".join(sorted(served))
+            asked.fail(
+                JobFailed(MODEL_NOT_LOADED, f"No worker has {asked.job.model!r:.120} loaded, but {there}.")
+            )
 
     def _forget(self, watched: list[Asked]) -> None:
         current = {(asked.job.id, asked.job.attempt) for asked in watched}

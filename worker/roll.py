@@ -1,4 +1,4 @@
-"""The workers that are there, by their heartbeats, and how many jobs wait for them.
+"""The workers that are there, by their heartbeats, and how many jobs wait for each model.
 
 Knows the ledger's keys. What follows from it for one more job is `forecast`'s to say.
 """
@@ -11,7 +11,6 @@ import redis.asyncio
 
 from worker import ledger
 from worker.health import Health, WorkerInfo
-from worker.jobs import ANSWERS
 
 
 class Roll:
@@ -25,11 +24,16 @@ class Roll:
         """Who is there now. Raises redis.RedisError."""
         async with self._client.pipeline(transaction=False) as pipeline:
             pipeline.zrangebyscore(ledger.WORKERS, time.time() - 10 * ledger.HEARTBEAT_SILENCE, "+inf")
-            pipeline.llen(ANSWERS)
-            names, waiting = await pipeline.execute()
-        keys = [ledger.worker_key(name.decode()) for name in names]
-        beats = await self._client.mget(keys) if keys else []
-        infos = [WorkerInfo.decode(beat) for beat in beats if beat]
+            pipeline.smembers(ledger.QUEUES)
+            names, queues = await pipeline.execute()
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.get(ledger.worker_key(name.decode()))
+            for queue in queues:
+                pipeline.llen(queue)
+            found = await pipeline.execute()
+        infos = [WorkerInfo.decode(beat) for beat in found[: len(names)] if beat]
         workers = tuple(info for info in infos if info)
-        self.latest = Health(redis=True, workers=workers, waiting=waiting)
+        lengths = zip((queue.decode() for queue in queues), found[len(names) :], strict=True)
+        self.latest = Health(redis=True, workers=workers, queued=dict(lengths))
         return self.latest

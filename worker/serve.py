@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 
 import redis
 import structlog
 from celery import Celery
 from celery.app.trace import setup_worker_optimizations
-from celery.worker import state as celery_state
 from ctranslate2 import get_cuda_device_count
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -30,23 +25,22 @@ from tokenizers import Tokenizer
 from inference import cuda
 from inference.engine import Engine, Load
 from inference.library import Library, ModelFolder
+from inference.opening import open_engine
 from worker.app import make_app
+from worker.ending import Ending
 from worker.health import WorkerInfo
 from worker.heartbeat import Heartbeat, Listener
-from worker.jobs import ANSWERS, BULK
+from worker.jobs import BULK, answers_of
 from worker.logs import masked
 from worker.measures import Exposition
-from worker.settings import QueueName, WorkerSettings
+from worker.orders import LOADED
+from worker.settings import WorkerSettings
 from worker.stream import Publisher
 from worker.tasks import Work
 from worker.telling import Live
 
 log = structlog.get_logger(__name__)
 
-# At the end: answers under way get GRACE seconds, then they are handed back; LAST is when the process ends whatever
-# hangs, a prefill that cannot be cut short or a server that does not answer. Service managers give ten seconds.
-GRACE = 3.0
-LAST = 8.0
 TIMEOUT = 2.0  # seconds for a command to Redis
 # Two threads of Python beside the engine's: with 5 ms, the default, each could delay every token by as much.
 SWITCH_INTERVAL = 0.0005
@@ -55,14 +49,18 @@ SWITCH_INTERVAL = 0.0005
 SPARE = 8
 KERNELS = "cuda-cache"  # in the data folder: what the driver compiles for this GPU
 
-QUEUES = {"answers": ANSWERS, "bulk": BULK}
 IDLE = Load(running=0, waiting=0, queued_tokens=0, tokens_per_second=0.0, slots=0)
 
 
 def serve(
-    settings: WorkerSettings, *, parent_pipe: int | None = None, device_index: int | None = None
+    settings: WorkerSettings,
+    *,
+    parent_pipe: int | None = None,
+    tell_pipe: int | None = None,
+    device_index: int | None = None,
 ) -> int:
-    """Run a worker until SIGTERM or SIGINT, or until `parent_pipe`, whose other end a parent holds, is closed.
+    """Run a worker until SIGTERM or SIGINT, or until `parent_pipe`, whose other end a parent holds, is closed or tells
+    it to retire. `tell_pipe` hears when the model answers.
 
     `device_index` is said of it where there are several devices. Returns the exit status. Raises
     library.ModelNotFound or EngineError when the model cannot be loaded.
@@ -77,60 +75,16 @@ def serve(
     ending.watch(parent_pipe)
     try:
         process = _Process(
-            settings=settings, client=client, model=model, ending=ending, device_index=device_index
+            settings=settings,
+            client=client,
+            model=model,
+            ending=ending,
+            tell_pipe=tell_pipe,
+            device_index=device_index,
         )
-        return process.run(make_app(url))
+        return process.run(make_app(url, queues=process.queues))
     finally:
         client.close()
-
-
-@dataclass(slots=True)
-class Ending:
-    """When and how fast the process ends. Signals come to the main thread, which Celery's loop keeps."""
-
-    live: Live | None = None
-    asked: threading.Event = field(default_factory=threading.Event)
-    grace: float = GRACE
-
-    def watch(self, parent_pipe: int | None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-        if parent_pipe is not None:
-            threading.Thread(
-                target=self._watch_parent, args=(parent_pipe,), name="parent", daemon=True
-            ).start()
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if not self.asked.is_set():
-            self.asked.set()
-            # Celery's own loop looks at it, stops taking, and lets what runs come to its end.
-            vars(celery_state)["should_stop"] = 0
-            threading.Thread(target=self._hurry, name="ending", daemon=True).start()
-
-    def _watch_parent(self, pipe: int) -> None:
-        try:
-            while os.read(pipe, 1024):
-                pass
-        except OSError as error:
-            log.warning("the parent's pipe cannot be read", cause=str(error))
-            return
-        log.warning("the parent is gone")
-        self.grace = 0.0  # nobody is left to read the answers; they are in SQL and begin anew
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    def _hurry(self) -> None:
-        began = time.monotonic()
-        log.info("worker ending")
-        while self.live and len(self.live) and time.monotonic() < began + self.grace:
-            time.sleep(0.02)
-        if self.live is not None:
-            handed_back = self.live.hand_back()
-            if handed_back:
-                log.info("answers are handed back", answers=handed_back)
-        time.sleep(max(0.0, began + LAST - time.monotonic()))
-        log.error("the worker did not come to its end in time")
-        # Not sys.exit: that would wait for the threads that hang, and a loaded Generator aborts the interpreter's end.
-        os._exit(0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,6 +93,7 @@ class _Process:
     client: redis.Redis
     model: ModelFolder
     ending: Ending
+    tell_pipe: int | None
     device_index: int | None
     name: str = field(default_factory=lambda: f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}")
     engine: Engine | None = None
@@ -146,11 +101,18 @@ class _Process:
     publisher: Publisher | None = None
     loaded: bool = False
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """As Redis knows them."""
+        names = {"answers": answers_of(self.model.name), "bulk": BULK}
+        return tuple(names[queue] for queue in self.settings.queues)
+
     def run(self, app: Celery) -> int:
         publisher = self.publisher = Publisher(self.client, stop=self._cancel)
         live = self.ending.live = Live(cancel=self._cancel)
         heartbeat = Heartbeat(self.client, info=self._info, live=live)
         listener = Listener(self.client, live=live)
+        self.ending.idle, self.ending.changed = self._idle, heartbeat.hurry
         heartbeat.start()
         listener.start()
         try:
@@ -167,7 +129,7 @@ class _Process:
 
     def _work(self, app: Celery, *, live: Live, publisher: Publisher, heartbeat: Heartbeat) -> None:
         if "answers" in self.settings.queues:
-            self.engine = _load(self.settings, self.model.path)
+            self.engine = _load(self.settings, self.model)
             self.exposition = Exposition(self.engine.measures.registry)
             tokenizer = Tokenizer.from_file(str(self.model.path / "tokenizer.json"))
             Work(
@@ -184,12 +146,27 @@ class _Process:
         def ready(_: object) -> None:  # again after a lost connection
             if not self.loaded:
                 log.info("worker ready", name=self.name, device=self._device)
-            self.loaded = True
+                self.loaded = True
+                with suppress(redis.RedisError, OSError):
+                    heartbeat.beat()  # first: whom we replace says that it retires as soon as our parent knows
+                self._tell(LOADED)
             heartbeat.hurry()
 
         if not self.ending.asked.is_set():
             at_once = self.engine.slots + min(SPARE, self.engine.slots // 2) if self.engine else 1
-            _consume(app, name=self.name, queues=self.settings.queues, at_once=at_once, ready=ready)
+            _consume(app, name=self.name, queues=self.queues, at_once=at_once, ready=ready)
+
+    def _tell(self, said: bytes) -> None:
+        if self.tell_pipe is not None:
+            with suppress(OSError):  # a parent that is gone is noticed by its own pipe
+                os.write(self.tell_pipe, said)
+
+    def _idle(self) -> bool:
+        try:
+            waiting = sum(self.client.llen(queue) for queue in self.queues)
+        except (redis.RedisError, OSError):
+            return False
+        return waiting == 0 and not self.ending.live
 
     def _cancel(self, engine_id: str) -> None:
         if self.engine is not None:
@@ -208,7 +185,7 @@ class _Process:
             pid=os.getpid(),
             model=self.model.name,
             device=self._device,
-            loaded=self.loaded and not self.ending.asked.is_set(),
+            loaded=self.loaded and not (self.ending.asked.is_set() or self.ending.retiring),
             running=load.running,
             waiting=load.waiting,
             slots=load.slots,
@@ -222,11 +199,11 @@ class _Process:
         )
 
 
-def _load(settings: WorkerSettings, folder: Path) -> Engine:
+def _load(settings: WorkerSettings, model: ModelFolder) -> Engine:
     kernels = settings.data.absolute() / KERNELS
     device = cuda.choose(settings.device, count=get_cuda_device_count, kernels=kernels)
-    return Engine(
-        folder,
+    return open_engine(
+        model,
         device=device,
         compute_type=settings.compute_type,
         inter_threads=settings.inter_threads,
@@ -237,7 +214,7 @@ def _load(settings: WorkerSettings, folder: Path) -> Engine:
 
 
 def _consume(
-    app: Celery, *, name: str, queues: tuple[QueueName, ...], at_once: int, ready: Callable[[object], None]
+    app: Celery, *, name: str, queues: tuple[str, ...], at_once: int, ready: Callable[[object], None]
 ) -> None:
     """Celery's worker without its signal handlers, banner and log set-up, until it is asked to stop."""
     setup_worker_optimizations(app, name)
@@ -245,7 +222,7 @@ def _consume(
         hostname=name,
         pool="threads",
         concurrency=at_once,
-        queues=[QUEUES[queue] for queue in queues],
+        queues=list(queues),
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

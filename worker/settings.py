@@ -14,6 +14,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from inference import tpu
+
 QueueName = Literal["answers", "bulk"]
 ComputeType = Literal[
     "default",
@@ -103,10 +105,11 @@ class WorkerSettings(EnvironmentSettings):
         validation_alias="REDIS_URL", description="redis://…, rediss://… or unix:///…: the queue's server"
     )
     model: str = Field(
-        "starter",
+        "default",
         validation_alias="FRONTDESK_MODEL",
         min_length=1,
-        description="library name, or path of a converted CTranslate2 folder with its tokenizer",
+        description="default: what `frontdesk models promote` says, the starter at first; or a library name, or the "
+        "path of a converted CTranslate2 folder with its tokenizer",
     )
     data: Path = Field(
         Path("data"), validation_alias="FRONTDESK_DATA", description="folder whose models/ is the library"
@@ -165,6 +168,15 @@ class WorkerSettings(EnvironmentSettings):
     def environment(self) -> dict[str, str]:
         """These settings as the variables that a child process reads them from."""
         return {self.variable(name): _written(getattr(self, name)) for name in type(self).model_fields}
+
+    @field_validator("device", "devices", mode="before")
+    @classmethod
+    def _no_tpu(cls, value: object) -> object:
+        if isinstance(value, str) and tpu.is_asked_for(value):
+            raise ValueError(
+                f"it cannot be a TPU. {tpu.REASON}. Set it to auto, cpu or cuda, or leave it out"
+            )
+        return value
 
     @field_validator("queues", mode="before")
     @classmethod

@@ -103,6 +103,11 @@ class StubQueue(Queue):
         """As Queue.health: one worker, always loaded."""
         if self.away:
             return Health(redis=False)
+        return self.latest
+
+    @property
+    def latest(self) -> Health:
+        """As Queue.latest, but of this moment."""
         worker = WorkerInfo(
             name="stub",
             host="stub",
@@ -115,9 +120,9 @@ class StubQueue(Queue):
             slots=self._slot_count,
             queues=("answers",),
         )
-        return Health(redis=True, workers=(worker,), waiting=len(self._waiting))
+        return Health(redis=True, workers=(worker,), queued={"stub": len(self._waiting)})
 
-    async def estimate(self) -> Estimate:
+    async def estimate(self, model: str) -> Estimate:
         """As Queue.estimate."""
         if self.away:
             raise QueueUnavailable

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from inference.engine import Engine
 from inference.request import ContextTooLong, EngineBusy, EngineClosed, EngineError, Finish
 from worker import ledger
+from worker.errors import MODEL_NOT_LOADED
 from worker.jobs import AnswerJob, Ended, Failed, JobMalformed
 from worker.message import TASK
 from worker.stream import Publisher
@@ -77,7 +78,7 @@ class Work:
         if job.model != self.model:
             self._fail(
                 job,
-                "model_not_loaded",
+                MODEL_NOT_LOADED,
                 f"This worker has the model {self.model!r} loaded, not {job.model!r:.80}.",
             )
             return

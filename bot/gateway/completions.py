@@ -26,6 +26,7 @@ from bot.gateway.prompts import Prompt, Prompts, note
 from bot.gateway.requests import Completion, parse
 from bot.gateway.sse import EventStream
 from bot.metrics import Metrics
+from bot.models import Models
 from bot.store import Store, StoreUnavailable
 from moderation import Moderator, ScreenBlocked, ScreenFailed, screened
 from worker.client import JobFailed, Queue, QueueBusy, QueueUnavailable
@@ -67,7 +68,7 @@ class Completions:
     queue: Queue
     moderator: Moderator
     prompts: Prompts
-    variant: str
+    models: Models
     access: Access
     metrics: Metrics
 
@@ -77,8 +78,9 @@ class Completions:
         caller = await self.access.caller(request)
         try:
             asked = parse(await read_object(request))
-            resolve(asked.model, variant=self.variant)
-            job = self._job(asked, await self.prompts.prompt(asked, screen=caller.screen))
+            served = resolve(asked.model, self.models, conversation=_beginning(asked))
+            prompt = await self.prompts.prompt(asked, served.chat, screen=caller.screen)
+            job = self._job(asked, prompt, model=served.reference)
         except ApiError as error:
             self.metrics.received.labels(CHANNEL, error.code or "refused").inc()
             raise
@@ -90,16 +92,15 @@ class Completions:
 
     # -- in --------------------------------------------------------------------------------------------------
 
-    def _job(self, asked: Completion, prompt: Prompt) -> AnswerJob:
+    def _job(self, asked: Completion, prompt: Prompt, *, model: str) -> AnswerJob:
         name = f"chatcmpl-{uuid.uuid4().hex}"
-        room = self.prompts.room(prompt)
         return AnswerJob(
             id=name,
             attempt=1,
-            model=self.variant,
+            model=model,
             prompt=prompt.ids,
             prefix=prompt.prefix,
-            max_tokens=min(asked.max_tokens or room, room),
+            max_tokens=min(asked.max_tokens or prompt.room, prompt.room),
             temperature=asked.temperature,
             top_k=asked.top_k,
             top_p=asked.top_p,
@@ -127,7 +128,7 @@ class Completions:
                 async with aclosing(self._released(job, caller, read)) as texts:
                     async for text in texts:
                         if first:
-                            self.metrics.first_piece.observe(time.monotonic() - started)
+                            self.metrics.first_piece.labels(job.model).observe(time.monotonic() - started)
                             first = False
                         yield text
                 outcome = _outcome(job, read)
@@ -140,8 +141,8 @@ class Completions:
                 reason = type(error).__name__
                 raise
             finally:
-                self.metrics.answers.labels(CHANNEL, reason).inc()
-                self.metrics.answer_seconds.observe(time.monotonic() - started)
+                self.metrics.answers.labels(CHANNEL, reason, job.model).inc()
+                self.metrics.answer_seconds.labels(job.model).observe(time.monotonic() - started)
                 await _to_its_end(self._keep_usage(job, caller, read))
 
     async def _released(self, job: AnswerJob, caller: Caller, read: _Read) -> AsyncGenerator[str, None]:
@@ -189,7 +190,7 @@ class Completions:
         try:
             await self.store.add_usage(
                 key_id=caller.key_id,
-                model=self.variant,
+                model=job.model,
                 screen=caller.screen,
                 prompt_tokens=len(job.prompt),
                 completion_tokens=tokens,
@@ -206,7 +207,7 @@ class Completions:
         *,
         include_usage: bool,
     ) -> web.StreamResponse:
-        form = chunks.Chunks(job.id, model=self.variant, include_usage=include_usage)
+        form = chunks.Chunks(job.id, model=job.model, include_usage=include_usage)
         stream = EventStream(request, opening=form.opening(), headers={"X-Request-Id": job.id})
         try:
             async with stream.beating():
@@ -235,7 +236,7 @@ class Completions:
                 texts.append(part)
             else:
                 body = chunks.whole(
-                    job.id, model=self.variant, text="".join(texts), reason=part.reason, usage=part.usage
+                    job.id, model=job.model, text="".join(texts), reason=part.reason, usage=part.usage
                 )
                 response = web.json_response(body, headers={"X-Request-Id": job.id})
                 await response.prepare(request)
@@ -243,6 +244,12 @@ class Completions:
         if response is None:
             raise RuntimeError("the answer ended without an outcome")
         return response
+
+
+def _beginning(asked: Completion) -> str:
+    """What every request of one conversation begins with, and few others do: it keeps to one model by that."""
+    first = next((number for number, turn in enumerate(asked.turns) if turn.role == "user"), 0)
+    return "\n".join(turn.content for turn in asked.turns[: first + 1])
 
 
 async def _to_its_end(work: Coroutine[None, None, None]) -> None:

@@ -12,25 +12,24 @@ from aiohttp import web
 from bot.gateway.access import Access
 from bot.gateway.completions import Completions
 from bot.gateway.errors import ApiError, Handler, spoken
-from bot.gateway.models import Models
+from bot.gateway.models import ModelCards
 from bot.gateway.moderations import Moderations
 from bot.gateway.prompts import Prompts
 from bot.metrics import Metrics
+from bot.models import Models
 from bot.store import Store
-from inference.chat import Chat
 from moderation import Moderator
 from worker.client import Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """What it is made of; one per process. `variant` is the model that answers, `created` its unix seconds."""
+    """What it is made of; one per process. `created` is in unix seconds, of its models."""
 
     store: Store
     queue: Queue
     moderator: Moderator
-    chat: Chat
-    variant: str
+    models: Models
     access: Access
     metrics: Metrics
     created: int
@@ -41,22 +40,17 @@ class Gateway:
             store=self.store,
             queue=self.queue,
             moderator=self.moderator,
-            prompts=Prompts(chat=self.chat, moderator=self.moderator, metrics=self.metrics),
-            variant=self.variant,
+            prompts=Prompts(moderator=self.moderator, metrics=self.metrics),
+            models=self.models,
             access=self.access,
             metrics=self.metrics,
         )
-        models = Models(
-            access=self.access,
-            variant=self.variant,
-            created=self.created,
-            context_length=self.chat.context_length,
-        )
+        cards = ModelCards(access=self.access, models=self.models, created=self.created)
         moderations = Moderations(access=self.access, moderator=self.moderator)
         return [
             *_route("POST", "/v1/chat/completions", completions.create),
-            *_route("GET", "/v1/models", models.index),
-            *_route("GET", "/v1/models/{model:.+}", models.show),
+            *_route("GET", "/v1/models", cards.index),
+            *_route("GET", "/v1/models/{model:.+}", cards.show),
             *_route("POST", "/v1/moderations", moderations.create),
             web.route("*", "/v1/{tail:.*}", spoken(_unknown)),
         ]

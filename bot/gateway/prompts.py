@@ -26,57 +26,33 @@ INLINE_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids, of which `prefix` leading ones are shared by all that have the same system prompt."""
+    """Token ids, of which `prefix` leading ones are shared by all that have the same system prompt, and `room` tokens
+    left for the answer in the model's context."""
 
     ids: tuple[int, ...]
     prefix: int
+    room: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    chat: Chat
     moderator: Moderator
     metrics: Metrics
 
-    async def prompt(self, asked: Completion, *, screen: Mode) -> Prompt:
-        """The conversation as token ids. An over-long one is told so before it is judged.
+    async def prompt(self, asked: Completion, chat: Chat, *, screen: Mode) -> Prompt:
+        """The conversation as a model's token ids. An over-long one is told so before it is judged.
 
         Raises BadRequest for what does not fit, what the policy blocks and what the chat template refuses (ChatError),
         and ModerationFailed where a check fails and must not.
         """
-        prompt = await self._rendered(asked.turns)
-        self._check_room(prompt, asked)
+        prompt = await _rendered(asked.turns, chat)
+        _check_room(prompt, asked)
         turns = await self._judged(asked.turns, screen)
         if turns == asked.turns:
             return prompt
-        prompt = await self._rendered(turns)
-        self._check_room(prompt, asked)
+        prompt = await _rendered(turns, chat)
+        _check_room(prompt, asked)
         return prompt
-
-    def room(self, prompt: Prompt) -> int:
-        """Tokens left for the answer."""
-        return self.chat.context_length - len(prompt.ids)
-
-    async def _rendered(self, turns: tuple[Turn, ...]) -> Prompt:
-        if sum(len(turn.content) for turn in turns) <= INLINE_CHARS:
-            return self._prompt(turns)
-        return await asyncio.to_thread(self._prompt, turns)
-
-    def _prompt(self, turns: tuple[Turn, ...]) -> Prompt:
-        ids = self.chat.prompt(turns)
-        system = turns[0].content if turns[0].role == "system" else ""
-        return Prompt(ids, prefix=shared(self.chat, system, ids))
-
-    def _check_room(self, prompt: Prompt, asked: Completion) -> None:
-        needed = max(1, asked.min_tokens)
-        if self.room(prompt) < needed:
-            raise BadRequest(
-                f"This model's maximum context length is {self.chat.context_length} tokens. However, your messages "
-                f"resulted in {len(prompt.ids)} tokens and the answer needs {needed} or more. "
-                "Please reduce the length of the messages.",
-                code="context_length_exceeded",
-                param="messages",
-            )
 
     async def _judged(self, turns: tuple[Turn, ...], screen: Mode) -> tuple[Turn, ...]:
         """The turns as the model may read them. All that the client wrote is judged, whatever role it gave it; what
@@ -108,6 +84,30 @@ class Prompts:
             return None
         note(verdict, direction="input")
         return verdict
+
+
+async def _rendered(turns: tuple[Turn, ...], chat: Chat) -> Prompt:
+    if sum(len(turn.content) for turn in turns) <= INLINE_CHARS:
+        return _prompt(turns, chat)
+    return await asyncio.to_thread(_prompt, turns, chat)
+
+
+def _prompt(turns: tuple[Turn, ...], chat: Chat) -> Prompt:
+    ids = chat.prompt(turns)
+    system = turns[0].content if turns[0].role == "system" else ""
+    return Prompt(ids, prefix=shared(chat, system, ids), room=chat.context_length - len(ids))
+
+
+def _check_room(prompt: Prompt, asked: Completion) -> None:
+    needed = max(1, asked.min_tokens)
+    if prompt.room < needed:
+        raise BadRequest(
+            f"This model's maximum context length is {prompt.room + len(prompt.ids)} tokens. However, your messages "
+            f"resulted in {len(prompt.ids)} tokens and the answer needs {needed} or more. "
+            "Please reduce the length of the messages.",
+            code="context_length_exceeded",
+            param="messages",
+        )
 
 
 def note(verdict: Verdict, *, direction: Direction) -> None:

@@ -46,11 +46,22 @@ _HELD = and_(
     inbox.c.state == "leased",
 )
 _BEGUN = (
-    select(inbox.c.id, message.c.id.label("answer_id"))
+    select(inbox.c.id, message.c.id.label("answer_id"), answer.c.variant)
     .outerjoin(message, and_(message.c.reply_to == inbox.c.message_id, message.c.author == "model"))
+    .outerjoin(answer, answer.c.message_id == message.c.id)
     .where(_HELD)
 )
 _DETAILS = insert(answer)
+_BEGIN_ANEW = (
+    update(answer)
+    .where(answer.c.message_id == bindparam("this"))
+    .values(
+        {
+            answer.c[name]: bindparam(f"new_{name}", type_=answer.c[name].type)
+            for name in ("variant", "prompt_hash")
+        }
+    )
+)
 _CLOSE = update(inbox).where(_HELD).values(state=bindparam("new_state"), owner="", lease_until=None)
 _ANSWER_TO = select(message.c.id).where(message.c.reply_to == bindparam("asked"), message.c.author == "model")
 _SHOWN = select(piece.c.text).where(piece.c.answer_id == bindparam("told")).order_by(piece.c.seq)
@@ -108,7 +119,8 @@ class Answers:
         sampling: Mapping[str, object],
         prompt_hash: str,
     ) -> Begun:
-        """Begin the answer to a leased message, or take up the one begun under an earlier lease.
+        """Begin the answer to a leased message, or take up the one begun under an earlier lease: with that one's
+        variant, if it has shown anything.
 
         Raises LeaseLost, StoreUnavailable.
         """
@@ -127,11 +139,15 @@ class Answers:
             if row is None:
                 raise LeaseLost(f"message {lease.message_id}")
             if row.answer_id is not None:
-                return Begun(row.answer_id, await _pieces(connection, row.answer_id))
+                pieces = await _pieces(connection, row.answer_id)
+                if not pieces and row.variant != variant:  # the model was exchanged before it said anything
+                    anew = {"this": row.answer_id, "new_variant": variant, "new_prompt_hash": prompt_hash}
+                    await connection.execute(_BEGIN_ANEW, anew)
+                return Begun(row.answer_id, row.variant if pieces else variant, pieces)
             said = _message(lease, author="model", state="answering", text="", born=clock)
             answer_id = int((await connection.execute(SAY, said)).scalar_one())
             await connection.execute(_DETAILS, details | {"message_id": answer_id})
-        return Begun(answer_id, ())
+        return Begun(answer_id, variant, ())
 
     async def add_piece(
         self,

@@ -64,9 +64,11 @@ class BegunPiece:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An answer that exists, with whatever earlier attempts have shown of it."""
+    """An answer that exists, with whatever earlier attempts have shown of it. `variant` is the model that made that,
+    and has to make the rest: another one reads other token ids."""
 
     answer_id: int
+    variant: str
     pieces: tuple[BegunPiece, ...]
 
 

@@ -14,6 +14,7 @@ from bot.bell import Bell
 from bot.conversation import Conversation
 from bot.messages import Incoming, Notice, Person, Place, Receipt, Shown
 from bot.metrics import Metrics
+from bot.models import Models, Served
 from bot.store import Lease, Store
 from inference import random_model
 from inference.chat import Chat
@@ -83,12 +84,19 @@ class Desk:
     def prompt(self, number: int = -1) -> str:
         """What the model was given to read."""
         job: AnswerJob = self.queue.asked_for[number]
-        return self.conversation.chat.tokenizer.decode(list(job.prompt), skip_special_tokens=False)
+        return self.conversation.models.default.chat.tokenizer.decode(
+            list(job.prompt), skip_special_tokens=False
+        )
 
 
 @pytest.fixture(scope="session")
-def chat(tmp_path_factory):
-    return Chat.load(random_model.make(tmp_path_factory.mktemp("chat") / "model"))
+def chat_folder(tmp_path_factory):
+    return random_model.make(tmp_path_factory.mktemp("chat") / "model")
+
+
+@pytest.fixture(scope="session")
+def chat(chat_folder):
+    return Chat.load(chat_folder)
 
 
 @pytest.fixture
@@ -102,8 +110,7 @@ async def desk(tmp_path, chat) -> AsyncIterator[Desk]:
             store=store,
             queue=queue,
             moderator=Moderator([Words()], policy="test"),
-            chat=chat,
-            variant="tiny",
+            models=Models(Served("tiny", chat), loaded=lambda: queue.latest.models),
             personas=personas.load(),
             bell=Bell(),
             metrics=Metrics(),

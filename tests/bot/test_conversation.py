@@ -9,6 +9,7 @@ import pytest
 
 from bot.conversation import Postponed
 from bot.messages import NotAccepted, Notice, Shown
+from bot.models import Served
 from bot.notices import notice
 from bot.store import LeaseLost, StoreUnavailable
 from worker.client import JobFailed
@@ -214,6 +215,48 @@ async def test_a_failed_job_becomes_a_sentence_without_its_cause(desk):
 
     desk.queue._script = fail
     assert await desk.ask("hello") == notice("failed", "en")
+
+
+async def test_a_model_that_is_gone_before_it_said_a_word_leaves_the_message_to_the_next(desk, chat):
+    def gone(job):
+        raise JobFailed("model_not_loaded", "No worker has 'tiny' loaded, but new.")
+
+    models, new = desk.conversation.models, Served("new", chat)
+    desk.queue._script = gone
+    await desk.say("hello")
+    lease = await desk.lease()
+    models._known["new"] = new
+    models._loaded = lambda: ["tiny"] if not desk.queue.asked_for else ["new"]
+    with pytest.raises(Postponed):
+        await desk.told(lease)
+    await desk.store.release(lease)
+    desk.queue._script = lambda job: desk.script
+    assert "".join(part.text for part in await desk.told()) == "Good morning. How are you?"
+    assert [job.model for job in desk.queue.asked_for] == ["tiny", "new"]
+
+
+async def test_where_no_model_answers_for_minutes_the_person_is_told(desk, monkeypatch):
+    monkeypatch.setattr("bot.conversation.LEASES", 1)
+
+    def gone(job):
+        raise JobFailed("model_not_loaded", "No worker has 'tiny' loaded, but another.")
+
+    desk.queue._script = gone
+    assert await desk.ask("hello") == notice("failed", "en")
+
+
+async def test_an_answer_that_was_begun_goes_on_with_the_model_that_began_it(desk, chat):
+    await desk.say("hello")
+    lease = await desk.lease()
+    async with aclosing(desk.conversation.answer(lease)) as answer:
+        await anext(answer)
+    await desk.store.release(lease)
+    desk.conversation.models._known["new"] = Served("new", chat)
+    desk.conversation.models._loaded = lambda: ["new"]
+    await desk.told()
+    assert [job.model for job in desk.queue.asked_for] == ["tiny", "tiny"]
+    assert await desk.ask("and now?")
+    assert desk.queue.asked_for[-1].model == "new"
 
 
 async def test_with_the_queue_away_the_message_is_kept_for_later(desk):

@@ -105,7 +105,7 @@ async def test_messages_of_one_place_are_answered_in_order_one_at_a_time(desk, d
 
 async def test_another_place_does_not_wait(desk, dispatch):
     def script(job):
-        asked = desk.conversation.chat.tokenizer.decode(list(job.prompt))
+        asked = desk.conversation.models.default.chat.tokenizer.decode(list(job.prompt))
         return ["on and on "] * 4_000 if "story" in asked else desk.script
 
     desk.queue._script = script

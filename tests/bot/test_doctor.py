@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from bot.doctor import Finding, examine, surroundings
 from bot.embedded import embedded_redis
 from bot.settings import Settings, SettingsError, known_variables
 from bot.store import Store
-from inference import cuda, random_model
+from inference import cuda, random_model, tpu
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,16 @@ async def test_a_missing_model_and_broken_files_are_failures_with_their_own_sent
     assert {findings[what].state for what in ("model", "personas", "policy")} == {"fail"}
 
 
+async def test_a_pinned_model_that_hides_the_promoted_one_is_warned_of(tmp_path: Path, model: Path) -> None:
+    said = {"format": 1, "aliases": {"default": {"target": "starter", "previous": []}}}
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "aliases.json").write_text(json.dumps(said))
+    finding = (await found(data=tmp_path, model=str(model)))["model"]
+    assert finding.state == "warn"
+    assert "starter was promoted, and is not used" in finding.said
+    assert (await found(data=tmp_path, model="default"))["model"].state == "ok"
+
+
 async def test_a_data_folder_that_others_can_open_is_warned_of(tmp_path: Path) -> None:
     data = tmp_path / "open"
     data.mkdir(mode=0o755)
@@ -143,6 +154,27 @@ async def test_a_gpu_without_its_library_is_warned_of_with_the_command(
     assert "frontdesk[cuda]" in finding.todo
     monkeypatch.setattr(cuda, "load_cublas", lambda: None)
     assert "570.1" in (await found(data=tmp_path))["GPU"].said
+
+
+async def test_a_tpu_is_told_of_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tpu.signs, "__kwdefaults__", {"devices": tmp_path / "dev", "pci": tmp_path / "pci"})
+    assert "TPU" not in await found(data=tmp_path)
+    finding = (await found({"TPU_NAME": "local"}, data=tmp_path))["TPU"]
+    assert finding.state == "warn"
+    assert "TPU_NAME" in finding.said
+    assert "runs on the CPU" in finding.said
+    assert "none for a TPU" in finding.said
+
+
+@pytest.mark.parametrize("variable", ["FRONTDESK_DEVICE", "FRONTDESK_DEVICES"])
+async def test_a_tpu_that_is_asked_for_is_a_failure_with_the_reason(variable: str, tmp_path: Path) -> None:
+    finding = (await found({variable: "tpu"}, data=tmp_path))[variable]
+    assert finding.state == "fail"
+    assert "none for a TPU" in finding.said
+    assert "auto" in finding.todo
+    assert variable not in await found({variable: "cpu"}, data=tmp_path)
 
 
 async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

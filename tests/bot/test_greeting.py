@@ -52,7 +52,7 @@ def running(tmp_path: Path, *reports: Report, channels: tuple[str, ...] = ("web"
         url="http://127.0.0.1:8080",
         port=8080,
         channels=channels,
-        model=SimpleNamespace(name="[tiny]"),
+        model="[tiny]",
         data=tmp_path,
         health=Looks(list(reports)),
     )

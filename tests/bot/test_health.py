@@ -38,7 +38,7 @@ WORKER = WorkerInfo(
     tokens=99,
 )
 
-WELL = QueueHealth(redis=True, workers=(WORKER,), waiting=3)
+WELL = QueueHealth(redis=True, workers=(WORKER,), queued={"frontdesk.answers:tiny": 3})
 
 
 @dataclass

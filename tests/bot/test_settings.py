@@ -30,7 +30,7 @@ def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 def test_without_any_variable_the_defaults_run_on_this_computer_alone() -> None:
     settings = Settings.read()
-    assert (settings.host, settings.port, settings.model) == ("127.0.0.1", 8080, "starter")
+    assert (settings.host, settings.port, settings.model) == ("127.0.0.1", 8080, "default")
     assert settings.redis_url is None
     assert settings.database() == f"sqlite:///{Path.cwd() / 'data' / 'frontdesk.sqlite3'}"
 

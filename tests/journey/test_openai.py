@@ -41,7 +41,7 @@ def test_an_answer_streams_in_pieces_and_says_the_same(client):
 
 
 def test_the_model_is_listed(client):
-    assert [model.id for model in client.models.list()] == ["starter"]
+    assert [model.id for model in client.models.list()] == ["default", "starter"]
 
 
 def test_a_wrong_key_is_refused_in_openais_shape(house):

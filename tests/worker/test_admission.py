@@ -55,7 +55,7 @@ async def test_a_job_that_would_begin_too_late_is_refused_at_once_with_the_secon
 ) -> None:
     async with opened(redis_url, FULL, max_wait=2.0) as queue, AsyncExitStack() as stack:
         for ahead in range(4):
-            estimate = await queue.estimate()
+            estimate = await queue.estimate("tiny")
             assert (estimate.ahead, estimate.seconds) == (ahead, 0.5 + ahead * 0.5)
             await stack.enter_async_context(queue.answer(job()))
         began = time.monotonic()
@@ -72,7 +72,7 @@ async def test_an_engine_with_too_much_to_do_refuses_though_nobody_is_in_the_que
 ) -> None:
     behind = replace(FULL, waiting=4, queued_tokens=256 * 60)
     async with opened(redis_url, behind, max_wait=20.0) as queue:
-        estimate = await queue.estimate()
+        estimate = await queue.estimate("tiny")
         assert (estimate.ahead, estimate.seconds) == (4, 30.5)
         with pytest.raises(QueueBusy) as busy:
             async with queue.answer(job()):
@@ -105,6 +105,6 @@ async def test_without_redis_there_is_no_estimate(redis_server: RedisServer, job
     async with opened(redis_server.url, FULL, max_wait=2.0) as queue:
         await asyncio.to_thread(redis_server.stop)
         with pytest.raises(QueueUnavailable):
-            await queue.estimate()
+            await queue.estimate("tiny")
         with pytest.raises(QueueUnavailable):
             await queue.place("any")

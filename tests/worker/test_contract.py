@@ -139,7 +139,7 @@ async def test_a_place_in_the_queue_is_told_with_an_estimate(house: House, job: 
         while not ((place := await house.queue.place(first.id)) and place.seconds):
             await asyncio.sleep(0.05)  # until the worker's heartbeat says that it is busy
         places = [await house.queue.place(asked.id) for asked in (first, second)]
-        one_more = await house.queue.estimate()
+        one_more = await house.queue.estimate(second.model)
         assert [place.ahead for place in places if place] == [0, 1]
         assert one_more.ahead == 2
         seconds = [place.seconds or 0 for place in places if place]

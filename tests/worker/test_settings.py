@@ -37,6 +37,16 @@ def test_every_mistake_is_named_at_once_and_no_value_repeated(monkeypatch: pytes
     assert not any(value in message for value in ("hunter2", "tpu-9", "many", "poems"))
 
 
+@pytest.mark.parametrize("variable", ["FRONTDESK_DEVICE", "FRONTDESK_DEVICES"])
+def test_a_tpu_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://host")
+    monkeypatch.setenv(variable, "TPU")
+    with pytest.raises(SettingsError) as wrong:
+        WorkerSettings.read()
+    assert str(wrong.value).startswith(f"{variable}: it cannot be a TPU. CTranslate2")
+    assert "none for a TPU" in str(wrong.value)
+
+
 def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://host")
     monkeypatch.setenv("FRONTDESK_MODEL", "starter")

@@ -19,7 +19,7 @@ import redis.asyncio
 
 from worker import ledger
 from worker.client import JobFailed, Queue, QueueBusy, QueueUnavailable
-from worker.jobs import ANSWERS, AnswerJob, Ended, Piece
+from worker.jobs import AnswerJob, Ended, Piece, answers_of
 from worker.message import envelope
 
 if TYPE_CHECKING:
@@ -245,7 +245,8 @@ async def test_a_redelivery_is_dropped(workers: Workers, redis_url: str, model: 
 
         async def deliver_again(attempt: int) -> None:
             again = replace(asked, attempt=attempt, reply_to=queue.reply_to).encode()
-            await client.lpush(ANSWERS, envelope(again, queue=ANSWERS, task_id="again"))
+            queue_name = answers_of(model.name)
+            await client.lpush(queue_name, envelope(again, queue=queue_name, task_id="again"))
 
         async with queue.answer(asked) as events:
             pieces = []
@@ -316,7 +317,7 @@ async def test_a_job_that_died_with_its_worker_before_it_began_is_put_back(
 ) -> None:
     async with Queue.open(redis_url, limit=8) as queue, redis.asyncio.from_url(redis_url) as client:
         asking = asyncio.ensure_future(read(queue, job()))
-        while not await client.rpop(ANSWERS):  # taken, and never claimed
+        while not await client.rpop(answers_of(model.name)):  # taken, and never claimed
             await asyncio.sleep(0.01)
         await asyncio.to_thread(workers.start)
         pieces, _ = await asking

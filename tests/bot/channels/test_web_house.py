@@ -13,6 +13,7 @@ from bot.conversation import Conversation
 from bot.desk import HouseDesk
 from bot.messages import Unavailable
 from bot.metrics import Metrics
+from bot.models import Models, Served
 from bot.notices import notice
 from bot.store import Lease, Store, StoreUnavailable
 from moderation import Moderator
@@ -34,8 +35,7 @@ def desk(store: Store) -> HouseDesk:
             store=store,
             queue=SimpleNamespace(cancel=cancel),
             moderator=Moderator.from_policy(None),
-            chat=None,
-            variant="starter",
+            models=Models(Served("starter", None), loaded=lambda: ()),
             personas=personas.load(),
             bell=Bell(),
             metrics=Metrics(),

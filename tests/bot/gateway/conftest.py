@@ -18,6 +18,7 @@ from aiohttp.test_utils import make_mocked_request
 from bot.gateway import Access, Gateway
 from bot.health import Health
 from bot.metrics import Metrics
+from bot.models import Models, Served
 from bot.settings import Settings
 from bot.store import Key, StoreUnavailable
 from inference.chat import Chat
@@ -72,7 +73,7 @@ class Script:
 
     async def health(self) -> QueueHealth:
         self.looks += 1
-        return QueueHealth(redis=self.redis, workers=self.workers, waiting=0)
+        return QueueHealth(redis=self.redis, workers=self.workers)
 
 
 @dataclass
@@ -163,8 +164,7 @@ async def opened(chat: Chat) -> AsyncIterator[Callable[..., Any]]:
             gateway = Gateway(
                 **known,
                 moderator=moderator or Moderator.from_policy(),
-                chat=chat,
-                variant="tiny",
+                models=Models(Served("tiny", chat), loaded=lambda: ("tiny",)),
                 access=access,
                 created=1,
             )
