@@ -4,7 +4,8 @@ Steps are counted, not seconds: the decoding loop is held in a reader's hands wh
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -73,6 +74,13 @@ def held(engine: Engine, name: str, prompt: tuple[int, ...]) -> Held:
     answer = ask(engine, name, prompt, Held(), sampling=Sampling(max_tokens=1))
     assert answer.begun.wait(PATIENCE)
     return answer
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def started(engine: Engine, watch: Watch, blocker: Held, prompts: list[tuple[int, ...]]) -> Cohort:
@@ -148,6 +156,8 @@ def test_the_place_of_a_cancelled_row_is_free_while_the_others_are_still_decoded
         try:
             assert cohort.answers[7].reason == "cancelled"
             assert not any(answer.begun.is_set() for answer in waiting)
+            batched = engine._scheduler._batched  # its place is free once the step after its last has begun
+            until(lambda: sum(row.decoded for row in batched) == 7 + 1)
             beside.release.set()
             assert {answer.reason for answer in waiting} == {"length"}
             assert len(watch.calls[-1]) == 8
