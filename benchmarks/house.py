@@ -36,6 +36,7 @@ class Streamed:
     pieces: list[Piece]
     prompt_tokens: int
     tokens: int
+    model: str = ""  # that answered
 
     @property
     def text(self) -> str:
@@ -52,17 +53,21 @@ class House:
 
     def key(self, screen: str) -> str:
         """A new API key of that screen."""
-        made = subprocess.run(
-            [*FRONTDESK, "keys", "create", "--name", "benchmark", "--screen", screen],
+        return self.command("keys", "create", "--name", "benchmark", "--screen", screen).strip()
+
+    def command(self, *words: str) -> str:
+        """What `frontdesk` says to these words."""
+        done = subprocess.run(
+            [*FRONTDESK, *words],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=60,
         )
-        if made.returncode:
-            raise RuntimeError(f"no key could be made: {made.stderr[-2000:]}")
-        return made.stdout.strip()
+        if done.returncode:
+            raise RuntimeError(f"frontdesk {' '.join(words)}: {done.stderr[-2000:]}")
+        return done.stdout
 
     async def ask(
         self, session: aiohttp.ClientSession, question: str, *, key: str, max_tokens: int, model: str
@@ -79,6 +84,7 @@ class House:
         }
         pieces: list[Piece] = []
         usage: dict[str, int] = {}
+        answered_by = ""
         began = time.perf_counter()
         headers = {"Authorization": f"Bearer {key}"}
         async with session.post(f"{self.url}/v1/chat/completions", json=body, headers=headers) as response:
@@ -92,17 +98,19 @@ class House:
                 if "error" in event:
                     raise RuntimeError(str(event["error"]))
                 usage = event.get("usage") or usage
+                answered_by = event["model"]
                 pieces += [
                     Piece(at, choice["delta"]["content"])
                     for choice in event["choices"]
                     if choice["delta"].get("content")
                 ]
-        return Streamed(pieces, usage["prompt_tokens"], usage["completion_tokens"])
+        return Streamed(pieces, usage["prompt_tokens"], usage["completion_tokens"], answered_by)
 
 
 @contextmanager
-def running(folder: Path, *, model: Path, threads: int) -> Iterator[House]:
-    """`frontdesk up` with its data in `folder`, ended when the block is left."""
+def running(folder: Path, *, model: Path | None, threads: int) -> Iterator[House]:
+    """`frontdesk up` with its data in `folder`, ended when the block is left. Without a model it is the default of the
+    library there."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     environment |= {
         "FRONTDESK_DATA": str(folder),
@@ -110,7 +118,8 @@ def running(folder: Path, *, model: Path, threads: int) -> Iterator[House]:
         "FRONTDESK_DEVICE": "cpu",
     }
     folder.mkdir(parents=True, exist_ok=True)
-    command = [*FRONTDESK, "up", "--data", str(folder), "--model", str(model), "--port", "0"]
+    command = [*FRONTDESK, "up", "--data", str(folder), "--port", "0"]
+    command += ["--model", str(model)] if model else []
     with (folder / "up.log").open("w") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
