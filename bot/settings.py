@@ -91,7 +91,7 @@ class Settings(EnvironmentSettings):
         64,
         ge=1,
         validation_alias="FRONTDESK_QUEUE_LIMIT",
-        description="questions that may wait; beyond it people are told to try again",
+        description="questions that may wait for one model; beyond it people are told to try again",
     )
     max_wait: float = Field(
         60,

@@ -75,8 +75,8 @@ class Queue:
     async def open(
         cls, redis_url: str, *, limit: int, max_wait: float = math.inf
     ) -> AsyncGenerator[Queue, None]:
-        """The queue on a Redis server (redis://, rediss:// or unix://), away or not. `limit` jobs may wait in it, and
-        none that would begin later than in `max_wait` seconds."""
+        """The queue on a Redis server (redis://, rediss:// or unix://), away or not. `limit` jobs may wait for each
+        model, and none that would begin later than in `max_wait` seconds."""
         # One try more at once, for a connection that a restarted server has closed; longer waits are decided here.
         options: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "retry": Retry(NoBackoff(), 1)}
         client = redis.asyncio.from_url(redis_url, socket_timeout=TIMEOUT, **options)

@@ -6,11 +6,12 @@ Knows the terminal. What an alias may point to is told in `aliases`.
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from inference.cli.app import DATA, DataOption, JsonOption, app, dump, models_in, say, sentences
+from inference.cli.app import DATA, DataOption, JsonOption, app, dump, library, models_in, say, sentences
 
 
 @app.command()
@@ -36,6 +37,7 @@ def promote(
     elif canary is None:
         before = f" `frontdesk models rollback` goes back to {alias.previous[0]}." if alias.previous else ""
         say(f"{alias.target} is the default now.{before}")
+        _advise(alias.target, data)
     else:
         say(
             f"{alias.target} gets {alias.share:.0%} of the conversations. `frontdesk models promote canary` gives it "
@@ -65,6 +67,17 @@ def rollback(
         )
     else:
         say(f"{alias.target} is the default again.")
+
+
+def _advise(target: str, data: Path) -> None:
+    """What happens next, and what `bench` would have taken."""
+    say("Workers load it now, and it answers from then on: `loaded` in GET /v1/models says when.")
+    here = library(data)
+    promoted = here.find(target)
+    for other in here.variants(promoted.title):
+        measured = other.manifest.speed if other.manifest else {}
+        if other.version == promoted.version and other.name != target and measured.get("recommended"):
+            say(f"On this machine `frontdesk models bench` recommended {other.name}.")
 
 
 def _plain(alias: Any) -> dict[str, Any]:

@@ -206,7 +206,11 @@ class Library:
 
     def _known(self) -> str:
         names = ", ".join(dict.fromkeys(model.title for model in self.list())) or "none"
-        where = f"Put its folder into {self._root}, or give a path." if self._root else "Give a path instead."
+        where = "Give a path instead."
+        if self._root:
+            where = (
+                f"Convert one (frontdesk models convert), put its folder into {self._root}, or give a path."
+            )
         return f"Models here: {names}. {where}"
 
 

@@ -247,6 +247,14 @@ def test_promote_and_rollback_say_what_serves_now(run, shelf, folder):
     assert said(run("rollback", "--json"))["target"] == "starter"
 
 
+def test_promote_tells_what_the_bench_would_have_taken(run, shelf, folder):
+    put(shelf, folder)
+    other = put(shelf, folder, variant="float32")
+    shelf.annotate(str(other.reference), speed={"recommended": True, "summary": "fast"})
+    assert f"recommended {other.reference}" in run("promote", "desk:int8").stdout
+    assert "recommended" not in run("promote", "desk:float32").stdout
+
+
 def test_a_canary_is_tried_and_ended(run, shelf, folder):
     made = put(shelf, folder)
     assert (

@@ -70,7 +70,7 @@ def test_a_path_gives_a_model_named_after_its_folder(folder, monkeypatch):
 
 
 def test_an_unknown_name_tells_what_to_do(root):
-    with pytest.raises(ModelNotFound, match="Put its folder into"):
+    with pytest.raises(ModelNotFound, match="put its folder into"):
         Library(root=root).find("other")
     with pytest.raises(ModelNotFound, match="Give a path"):
         Library(root=None).find("other")

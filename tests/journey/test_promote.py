@@ -12,12 +12,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import transformers
 
 from inference import random_model
+from tests.inference import checkpoints
 from tests.journey.conftest import OPERATOR, House, end, start
 
 PEOPLE = 16
@@ -159,3 +162,37 @@ async def test_a_worker_killed_amid_an_exchange_costs_a_pause_and_no_answer(hous
             assert readers.ended < PEOPLE
             assert await asked == expected
         await answering(house, "one")
+
+
+YARN = {"rope_type": "yarn", "rope_theta": 1234.0, "factor": 2.0, "original_max_position_embeddings": 128}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("straight", {}), ("yarn", {"rope_parameters": YARN})],  # on CTranslate2, and on transformers
+)
+async def test_a_converted_checkpoint_is_promoted_and_answers_as_its_source_does(
+    house: House, name: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    source = checkpoints.make("qwen2", tmp_path / name, **changes)
+    models(house.data, "convert", str(source), "--name", name, "--to", "float32")
+    models(house.data, "promote", name)
+    question = [{"role": "user", "content": "hello you"}]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    prompt = tokenizer.apply_chat_template(
+        question, add_generation_prompt=True, return_tensors="pt", return_dict=False
+    )
+    model = transformers.AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager")
+    made = model.generate(prompt, do_sample=False, max_new_tokens=20)[0, prompt.shape[1] :]
+    async with openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key=OPERATOR, max_retries=0) as client:
+        worker = None
+        async with asyncio.timeout(90):
+            while worker is None or not worker["model"].startswith(f"{name}@"):
+                (worker,) = await asyncio.to_thread(workers, house) or [None]
+                await asyncio.sleep(0.1)
+        told = await client.chat.completions.create(
+            model=f"{name}:float32", messages=question, max_tokens=20, temperature=0
+        )
+    assert told.choices[0].message.content == tokenizer.decode(made, skip_special_tokens=True)
+    assert told.model == worker["model"]
+    models(house.data, "rollback")
