@@ -197,7 +197,8 @@ class Crew:
         return member
 
     def _leave(self, member: Member, *, quiet: int) -> None:
-        if member.process is None:
+        """One that died just now may have had answers: it is started again, to see them through."""
+        if member.process is None and not member.proved:
             self.members.remove(member)
         else:
             member.retire(quiet=quiet)

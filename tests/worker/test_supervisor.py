@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker import supervisor
+from worker.backoff import BackOff
 from worker.client import Queue
 from worker.devices import chosen
 from worker.jobs import Ended
@@ -263,6 +264,23 @@ def test_without_room_devices_take_turns(pretenders: Pretenders) -> None:
     until(lambda: pretenders.retired("old") == 1)
     assert pretenders.pids(0, "new") == pretenders.pids(1, "new") == []
     assert "old" in pretenders.answering(), "on the other one"
+    (pretenders.folder / "end").touch()
+    until(lambda: pretenders.there() == {"new"})
+    assert pretenders.end() == 0
+
+
+def test_one_that_died_just_before_it_was_to_retire_is_started_again_to_do_so(
+    pretenders: Pretenders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BackOff, "died", lambda self, *, alive: 1.0)  # long enough to be exchanged meanwhile
+    pretenders.wanted.models = ("old", "new")
+    pretenders.start("plain", old="lingers")
+    until(lambda: pretenders.answering() == {"old", "new"})
+    os.kill(pretenders.pids(0, "old")[0], signal.SIGKILL)
+    until(lambda: pretenders.there() == {"new"})
+    pretenders.wanted.models = ("new",)
+    until(lambda: pretenders.retired("old") == 1)
+    assert len(pretenders.pids(0, "old")) == 2
     (pretenders.folder / "end").touch()
     until(lambda: pretenders.there() == {"new"})
     assert pretenders.end() == 0
