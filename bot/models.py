@@ -165,7 +165,7 @@ class Models:
         found = await asyncio.to_thread(lineup.read, root)
         default = await self._target(DEFAULT)
         canary = await self._read_canary() if found.canary else None
-        for served in (await self._before(found), canary, default):
+        for served in (canary, default):
             if served is not None:
                 self._known.pop(served.reference, None)
                 self._known[served.reference] = served
@@ -197,14 +197,6 @@ class Models:
         except (ModelNotFound, ChatError) as error:
             log.error("there is no canary", cause=str(error))  # noqa: TRY400
             return None
-
-    async def _before(self, found: lineup.Lineup) -> Served | None:
-        """The default before this one: it answers until this one is loaded, or where it cannot be."""
-        if found.default is None or not found.default.previous:
-            return None
-        with suppress(ModelNotFound, ChatError):
-            return await self.again(found.default.previous[0])
-        return None
 
 
 def _served(library: Library, reference: str) -> Served:

@@ -6,7 +6,7 @@ Knows one model: its folder, its limits, what a request may ask of it. Knows no 
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -100,7 +100,8 @@ class Engine:
         self.measures = measures or Measures()
         allocator.use_one_arena()
         replicas = inter_threads or min(REPLICAS, cores())
-        generator = _load(
+        generator = load(
+            ctranslate2.Generator,
             folder,
             device=self.device,
             compute_type=compute_type,
@@ -221,8 +222,10 @@ def _sizes(folder: Path) -> sizes.Sizes:
         raise EngineError(str(error)) from error
 
 
-def _load(folder: Path, **options: Any) -> Any:
+def load(kind: Callable[..., Any], folder: Path, **options: Any) -> Any:
+    """CTranslate2's Generator or Translator of a folder; it never refuses a call, since the line before it is ours.
+    Raises EngineError."""
     try:
-        return ctranslate2.Generator(str(folder), max_queued_batches=-1, **options)
+        return kind(str(folder), max_queued_batches=-1, **options)
     except (RuntimeError, ValueError) as error:
         raise EngineError(f"CTranslate2 cannot load {folder}: {error}") from error

@@ -5,7 +5,6 @@ Knows bytes and tokens. Which rows take them is the engine's business.
 
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +66,7 @@ class Memory:
 
 def free(device: str, *, index: int = 0) -> int:
     """Bytes that may be taken for states, by SHARE of what is free now."""
-    left = _free_on_gpu(_handle_at(index)) if device == "cuda" else _free_on_host()
+    left = _free_on_gpu(_visible(index)) if device == "cuda" else _free_on_host()
     return int(left * SHARE[device]) if left else UNKNOWN
 
 
@@ -76,7 +75,7 @@ def unused(device: str) -> int:
     or on a GPU by the driver's number or name for it. 0 where nobody can tell."""
     if device == "cpu":
         return _free_on_host()
-    left = _free_on_gpu(_handle_at(0) if device in ("auto", "cuda") else _handle_of(device))
+    left = _free_on_gpu(_visible(0) if device in ("auto", "cuda") else device)
     return left or (_free_on_host() if device == "auto" else 0)
 
 
@@ -95,8 +94,8 @@ def _free_in_group() -> int:
     return max(0, int(limit) - used + reclaimable) if limit.isdigit() else 1 << 62
 
 
-def _free_on_gpu(handle: Callable[[], object]) -> int:
-    """0 where it cannot be told."""
+def _free_on_gpu(name: str) -> int:
+    """By the driver's number or name for it; 0 where it cannot be told."""
     try:
         import pynvml
     except ImportError:
@@ -104,7 +103,9 @@ def _free_on_gpu(handle: Callable[[], object]) -> int:
     try:
         pynvml.nvmlInit()
         try:
-            return int(pynvml.nvmlDeviceGetMemoryInfo(handle()).free)
+            by_number, by_name = pynvml.nvmlDeviceGetHandleByIndex, pynvml.nvmlDeviceGetHandleByUUID
+            handle = by_number(int(name)) if name.isdigit() else by_name(name)
+            return int(pynvml.nvmlDeviceGetMemoryInfo(handle).free)
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError as error:
@@ -112,18 +113,7 @@ def _free_on_gpu(handle: Callable[[], object]) -> int:
         return 0
 
 
-def _handle_at(index: int) -> Callable[[], object]:
+def _visible(index: int) -> str:
     """NVML counts all devices, CUDA only those that CUDA_VISIBLE_DEVICES names."""
-    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return _handle_of(visible[index] if index < len(visible) else str(index))
-
-
-def _handle_of(name: str) -> Callable[[], object]:
-    def handle() -> object:
-        import pynvml
-
-        if name.isdigit():
-            return pynvml.nvmlDeviceGetHandleByIndex(int(name))
-        return pynvml.nvmlDeviceGetHandleByUUID(name)
-
-    return handle
+    names = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return names[index] if index < len(names) else str(index)

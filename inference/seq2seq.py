@@ -17,10 +17,10 @@ from typing import Any
 
 import ctranslate2
 
-from inference import allocator, binary, cuda, library, memory
+from inference import allocator, binary, cuda, library, memory, sizes
 from inference.cohorts import Cohort, Window
 from inference.decoding import Decoding
-from inference.engine import MAX_WAITING, REPLICAS, ROWS, Engine
+from inference.engine import MAX_WAITING, REPLICAS, ROWS, Engine, load
 from inference.library import ModelIncomplete
 from inference.measures import Measures
 from inference.memory import Memory
@@ -82,7 +82,8 @@ class Seq2SeqEngine(Engine):
         self.measures = measures or Measures()
         allocator.use_one_arena()
         replicas = inter_threads or min(REPLICAS, cores())
-        translator = _load(
+        translator = load(
+            ctranslate2.Translator,
             folder,
             device=self.device,
             compute_type=compute_type,
@@ -256,17 +257,9 @@ def _sizes(folder: Path) -> Sizes:
         ) from None
     except (ValueError, KeyError) as error:
         raise EngineError(f"{folder / 'model.bin'} describes no encoder-decoder: {error}") from error
-    layers = {name.split("/")[1] for name in found if name.startswith("decoder/layer_")}
     return Sizes(
-        layers=sum(name.removeprefix("layer_").isdigit() for name in layers),
+        layers=sizes.layers(found),
         heads=heads,
         kv_heads=heads,
         head_size=width // heads,
     )
-
-
-def _load(folder: Path, **options: Any) -> Any:
-    try:
-        return ctranslate2.Translator(str(folder), max_queued_batches=-1, **options)
-    except (RuntimeError, ValueError) as error:
-        raise EngineError(f"CTranslate2 cannot load {folder}: {error}") from error

@@ -3,6 +3,7 @@
 Knows what the variables of a decoder are called. No weight is read and nothing is loaded.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +44,22 @@ def read(model: Path) -> Sizes:
     """From a folder's model.bin. Raises ValueError where it describes no decoder."""
     with (model / "model.bin").open("rb") as file:
         found = {each.name: _number(each) for each in binary.variables(file)}
-    layers = {name.split("/")[1] for name in found if name.startswith("decoder/layer_")}
     heads = found.get("decoder/num_heads", 0)
     width = found.get("decoder/embeddings/weight", 0)
-    if not (layers and heads and width):
+    if not (layers(found) and heads and width):
         raise ValueError(f"{model} describes no decoder")
     return Sizes(
-        layers=len([name for name in layers if name[len("layer_") :].isdigit()]),
+        layers=layers(found),
         heads=heads,
         kv_heads=found.get(f"{_FIRST}/num_heads_kv", heads),
         head_size=found.get(f"{_FIRST}/head_dim", width // heads),
     )
+
+
+def layers(names: Iterable[str]) -> int:
+    """How many a decoder has, by the names of its variables."""
+    inside = {name.split("/")[1] for name in names if name.startswith("decoder/layer_")}
+    return sum(name.removeprefix("layer_").isdigit() for name in inside)
 
 
 def _number(variable: binary.Variable) -> int:
