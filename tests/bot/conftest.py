@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -21,6 +22,14 @@ from inference.chat import Chat
 from moderation import Finding, Moderator
 from worker.jobs import AnswerJob
 from worker.stub import StubQueue
+
+SOON = 10.0  # seconds; a deadline, not a pause
+
+
+async def becomes(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(SOON):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 class Words:

@@ -11,8 +11,7 @@ from bot import dispatcher
 from bot.dispatcher import Dispatcher
 from bot.notices import notice
 from bot.store import StoreUnavailable
-
-SOON = 10.0  # seconds; a deadline, not a pause
+from tests.bot.conftest import SOON, becomes
 
 
 class Shows:
@@ -61,12 +60,6 @@ async def until(desk, wanted, place_id=1):
                 if wanted in await desk.seen(place_id):
                     return
                 await rung.wait()
-
-
-async def becomes(condition):
-    async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
 
 import pytest
 
@@ -13,6 +12,7 @@ from bot import models as module
 from bot.models import Models, Served
 from inference.library import ModelNotFound, lineup
 from inference.library.shelf import Shelf
+from tests.bot.conftest import becomes
 from tests.inference.shelved import put
 
 CONVERSATIONS = [str(number) for number in range(2_000)]
@@ -38,12 +38,6 @@ def says(root, default: str, *previous: str, canary: str = "", share: float = 0.
 def shelve(chat_folder, root):
     """Puts a version of a model into the library; the later one is the newer one."""
     return lambda name, version: put(Shelf(root), chat_folder, name=name, version=version)
-
-
-async def becomes(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
