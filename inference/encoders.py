@@ -18,7 +18,9 @@ from tokenizers import Tokenizer
 
 from inference import cuda
 from inference.heads import Floats, Heads
-from inference.library import ModelIncomplete
+from inference.library import (
+    ModelIncomplete as ModelIncomplete,
+)  # what loading raises, for who may not know the library
 from inference.request import EngineClosed, EngineError
 from inference.special import usable
 from inference.threads import cores
@@ -26,9 +28,13 @@ from inference.threads import cores
 # Tokens of one batch, padding included, and its rows: enough to fill a device, small enough for its attention scores.
 BATCH_TOKENS = 4096
 BATCH_ROWS = 64
+OVERLAP = (
+    4  # one part in so many of a window stands in the one before too: no sentence is only seen cut in half
+)
 
 # A text, or two that belong together (a question and its answer), as BERT-likes are trained to read them.
 Text = str | tuple[str, str]
+_Row = tuple[list[int], Sequence[int]]  # ids, and types where there are two parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,26 @@ class Encoder:
 
     def scores(self, texts: Sequence[Text], names: Sequence[str]) -> dict[str, Floats]:
         """By head, a row for each text, in their order."""
+        return self._read([(row.ids, row.type_ids) for row in self._encoded(texts)], names)
+
+    def windows(self, text: str) -> list[list[int]]:
+        """All that the tokenizer makes of a text, in parts that the model reads whole; each begins with the last
+        quarter of the one before. One for a short text."""
+        # Not encode_batch: what computes on threads of its own is warned about at every fork from then on.
+        whole = self._tokenizer.encode(self._part(text))
+        return [whole.ids, *(part.ids for part in whole.overflowing)]
+
+    def read(self, windows: Sequence[list[int]], names: Sequence[str]) -> dict[str, Floats]:
+        """By head, a row for each window."""
+        return self._read([(ids, ()) for ids in windows], names)
+
+    def _read(self, rows: Sequence[_Row], names: Sequence[str]) -> dict[str, Floats]:
         model = self._loaded()
         found = {
-            name: np.zeros((len(texts), self.heads.heads[name].width(self.heads.width)), np.float32)
+            name: np.zeros((len(rows), self.heads.heads[name].width(self.heads.width)), np.float32)
             for name in names
         }
-        for batch in self._batches(texts):
+        for batch in self._batches(rows):
             states = _states(model, batch)
             for name in names:
                 found[name][list(batch.places)] = self.heads.heads[name].apply(states, batch.lengths)
@@ -98,16 +118,15 @@ class Encoder:
             raise EngineClosed("The model was closed.")
         return model
 
-    def _batches(self, texts: Sequence[Text]) -> Iterator[_Batch]:
-        encodings = self._encoded(texts)
-        order = sorted(range(len(texts)), key=lambda place: len(encodings[place].ids))
+    def _batches(self, rows: Sequence[_Row]) -> Iterator[_Batch]:
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place][0]))
         start = 0
-        for end in _cuts([len(encodings[place].ids) for place in order]):
+        for end in _cuts([len(rows[place][0]) for place in order]):
             places = tuple(order[start:end])
-            rows = [encodings[place] for place in places]
-            self._check(row.ids for row in rows)
-            types = [row.type_ids for row in rows] if any(any(row.type_ids) for row in rows) else None
-            yield _Batch(places, [row.ids for row in rows], types)
+            ids = [rows[place][0] for place in places]
+            self._check(iter(ids))
+            types = [list(rows[place][1]) for place in places]
+            yield _Batch(places, ids, types if any(map(any, types)) else None)
             start = end
 
     def _encoded(self, texts: Sequence[Text]) -> list[Any]:
@@ -237,7 +256,7 @@ def _tokenizer(folder: Path, *, max_tokens: int) -> Tokenizer:
         ) from error
     # Who writes "[SEP]" or "</s>" writes these letters, not what only the tokenizer may put there.
     tokenizer.encode_special_tokens = True
-    tokenizer.enable_truncation(max_length=max_tokens)
+    tokenizer.enable_truncation(max_length=max_tokens, stride=max_tokens // OVERLAP)
     tokenizer.no_padding()
     return tokenizer
 

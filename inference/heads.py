@@ -193,6 +193,9 @@ def _inside(states: Floats, lengths: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _mean(states: Floats, lengths: NDArray[Any]) -> Floats:
+    if (lengths == states.shape[1]).all():  # as a text by itself is: a third of the time
+        whole: Floats = states.mean(axis=1)
+        return whole
     inside = np.where(_inside(states, lengths)[:, :, None], states, np.float32(0))
     mean: Floats = inside.sum(axis=1) / lengths[:, None].astype(np.float32)
     return mean
