@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from moderation.verdict import Verdict
 
 KEPT = 200  # characters; two to three sentences, longer than any phrase that a rule describes
+WORD = 40  # characters more, so that it begins with a whole word
 HIDDEN = 16_384  # characters; an RSA key of 16,384 bits in PEM is 12,700: a longer secret does not exist
 
 
@@ -30,4 +31,8 @@ class Context:
         spans = [f.span or (0, size) for f in verdict.findings if f.action == "redact"]
         hidden = max((size - start for start, end in spans if end >= size), default=0)
         hidden = min(hidden, HIDDEN)
-        return Context(text=(self.text + text)[-max(KEPT, hidden) :], hidden=hidden)
+        read = self.text + text
+        start = max(0, len(read) - max(KEPT, hidden))
+        # half a word may look like another one: "grass" ends in what a rule may look for
+        start = read.rfind(" ", max(0, start - WORD), start) + 1 or start
+        return Context(text=read[start:], hidden=hidden)

@@ -7,34 +7,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
+from moderation import appearance, disguise
 from moderation.errors import TextRefused
+from moderation.homoglyphs import HOMOGLYPHS
 
 # Word processors and Windows end lines with these; a person means a new line by each of them.
 LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # C0 and C1 but for tab and newline
 SURROGATES = re.compile("[\ud800-\udfff]")
 
-# Invisible though not of category Cf: fillers, the grapheme joiner, variation selectors.
-INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-
-# Letters that look like Latin ones, lower and upper case. Our own list: what people type to get past a rule.
-_ALIKE = {
-    "аӑӓα": "a", "ЬвβΒВ": "b", "сϲ": "c", "ԁ": "d", "еёҽєε": "e", "ցԍ": "g", "һнΗН": "h", "іїιɩı": "i",
-    "јϳ": "j", "кκ": "k", "ӏⅼ": "l", "мΜМ": "m", "пη": "n", "оοσօ": "o", "рρ": "p", "ԛ": "q", "гг": "r",
-    "ѕ": "s", "тτ": "t", "υս": "u", "ѵν": "v", "ԝшω": "w", "хχ": "x", "уγү": "y", "ᴢ": "z",
-}  # fmt: skip
-HOMOGLYPHS = {
-    ord(char): latin
-    for row, latin in _ALIKE.items()
-    for char in row + row.upper() + row.lower()
-    if not char.isascii()
-}
 MARKS = 8  # combining marks joined to one character; no script uses more, and the cache stays small
 
 
@@ -84,6 +70,34 @@ def scoring_copy(text: str) -> ScoringCopy:
     return ScoringCopy("".join(folded), (*starts, len(text)))
 
 
+def classifier_copy(text: str) -> ScoringCopy:
+    """The copy for the classifier: what a reader sees, in plain small letters, and emoji in words.
+
+    More than the rules' copy: letters in circles, squares and flags, letters of other scripts where they stand
+    for Latin ones, h4t3, k i l l and haaaate; accents go, as the encoder's own tokenizer drops them. Everyday
+    English comes out as it is, in small letters. Never show it, and never look for personal data in it.
+    """
+    if text.isascii() and not CONTROLS.search(text):
+        folded, starts = text.lower(), None
+    else:
+        seen = _joined(appearance.latin(text), None)
+        folded, starts = seen.text, seen.starts
+    read = disguise.undisguised(folded)
+    return ScoringCopy(folded, starts) if read is None else _joined(read, starts)
+
+
+def _joined(pieces: Sequence[str], starts: Sequence[int] | None) -> ScoringCopy:
+    """One copy of the pieces; `starts` says where each begins in the original, None where it stands."""
+    text = "".join(pieces)
+    if starts is None and len(text) == len(pieces) and "" not in pieces:
+        return ScoringCopy(text)  # each piece is one character
+    where = [at for at, piece in enumerate(pieces) for _ in piece]
+    where.append(len(pieces))
+    if starts:
+        where = [starts[at] for at in where]
+    return ScoringCopy(text, tuple(where))
+
+
 def _clusters(text: str) -> list[str]:
     """Each character with the combining marks after it, since NFKC may join them."""
     clusters: list[str] = []
@@ -97,9 +111,5 @@ def _clusters(text: str) -> list[str]:
 
 @lru_cache(maxsize=8192)  # the characters in use on a busy day, Chinese included; about 1 MB
 def _fold(cluster: str) -> str:
-    kept = "".join(c for c in cluster if unicodedata.category(c) not in ("Cf", "Cs") and not _unseen(c))
+    kept = "".join(char for char in cluster if not appearance.unseen(char))
     return unicodedata.normalize("NFKC", kept).casefold().translate(HOMOGLYPHS)
-
-
-def _unseen(char: str) -> bool:
-    return bool(INVISIBLE.match(char) or CONTROLS.match(char))

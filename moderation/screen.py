@@ -6,9 +6,10 @@ Knows the three modes. Leaves sentences to `sentences`, findings to the moderato
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal
 
 from moderation.context import Context
@@ -16,7 +17,7 @@ from moderation.errors import ModerationFailed, ScreenBlocked, ScreenFailed
 from moderation.hold import D, Draft, Hold
 from moderation.moderator import NOTHING, Moderator
 from moderation.source import beside, reading
-from moderation.verdict import Finding, Verdict
+from moderation.verdict import ACTIONS, ANYWHERE, Finding, Verdict, Where
 
 __all__ = ["Draft", "Mode", "Released", "screened"]
 
@@ -25,6 +26,8 @@ OnVerdict = Callable[[Verdict], None]
 
 MAX_CHARS = 160  # held without a sentence end: two lines of a chat window
 MAX_WAIT = 0.4  # seconds without a sentence end; a longer pause reads as a stall
+# Seconds for one verdict. The moderator ends a slow classifier much sooner; this ends whatever else hangs.
+MAX_JUDGING = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +51,28 @@ def screened(
     max_chars: int = MAX_CHARS,
     max_wait: float = MAX_WAIT,
     on_verdict: OnVerdict | None = None,
+    max_judging: float = MAX_JUDGING,
     context: Context = NOTHING,
+    where: Where = ANYWHERE,
+    system: str = "",
 ) -> AsyncGenerator[Released[D], None]:
     """The stream of drafts as the screen lets it through; closing it closes `drafts`.
 
-    hold: text is released once judged: whole sentences, or `max_chars` characters, or what waited `max_wait`
-    seconds. Raises ScreenBlocked or ScreenFailed (fail closed) after everything before it was released. An
-    error of the source is raised after the text that came before it.
+    hold: text is released once judged: whole sentences, lines of code and rows of a table, or `max_chars`
+    characters, or what waited `max_wait` seconds; never half a word, a number or a placeholder that may go on.
+    Raises ScreenBlocked or ScreenFailed (fail closed) after everything before it was released: ScreenFailed when
+    a check raises, answers nonsense or takes longer than `max_judging` seconds. An error of the source is raised
+    after the text that came before it.
     shadow: each draft is released at once under an "allow" that says nothing yet; sentences are judged
     beside, in order, and never stop the stream. A judgement that fails is a "review" of category "failed".
     It ends when all was judged; a reader who leaves early ends the judging too.
     off: nothing is judged.
     `on_verdict` hears every verdict in order, in hold and in shadow; it must be light and not raise.
-    `context` is what an earlier stream of the same answer showed last.
+    `context` is what an earlier stream of the same answer showed last. `where` chooses the policy's terms, and
+    `system` is the system prompt that the answer should not repeat.
     """
-    judge = _Judge(moderator, on_verdict=on_verdict, context=context)
+    check = partial(moderator.check, direction="output", where=where, system=system)
+    judge = _Judge(moderator.policy, check, on_verdict=on_verdict, context=context, limit=max_judging)
     if mode == "hold":
         return _held(drafts, judge, Hold(max_chars=max_chars, max_wait=max_wait))
     if mode == "shadow":
@@ -75,15 +85,31 @@ def screened(
 class _Judge:
     """Judges one stream's text in order, each part in the context of what came before."""
 
-    def __init__(self, moderator: Moderator, *, on_verdict: OnVerdict | None, context: Context) -> None:
-        self.policy = moderator.policy
-        self._moderator = moderator
+    def __init__(
+        self,
+        policy: str,
+        check: Callable[..., Awaitable[Verdict]],
+        *,
+        on_verdict: OnVerdict | None,
+        context: Context,
+        limit: float,
+    ) -> None:
+        self.policy = policy
+        self._check = check
         self._context = context
         self._on_verdict = on_verdict or (lambda _: None)
+        self._limit = limit
 
     async def judge(self, text: str) -> Verdict:
-        verdict = await self._moderator.check(text, direction="output", context=self._context)
-        self._context = self._context.after(text, verdict)
+        """Raises ModerationFailed when there is no verdict, whatever the reason."""
+        try:
+            async with asyncio.timeout(self._limit):
+                verdict = _sound(await self._check(text, context=self._context))
+            self._context = self._context.after(text, verdict)
+        except ModerationFailed:
+            raise
+        except Exception as error:
+            raise ModerationFailed("screen") from error
         self._on_verdict(verdict)
         return verdict
 
@@ -93,6 +119,12 @@ class _Judge:
         verdict = Verdict(action="review", findings=(finding,), text=text, policy=self.policy)
         self._context = self._context.after(text, verdict)
         self._on_verdict(verdict)
+
+
+def _sound(verdict: Verdict) -> Verdict:
+    if verdict.action not in ACTIONS or not isinstance(verdict.text, str):
+        raise TypeError(f"no verdict: {verdict!r}")
+    return verdict
 
 
 async def _held(

@@ -10,7 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from moderation import Context, Finding, ModerationFailed, Moderator, ScreenBlocked, ScreenFailed, screened
+from moderation import (
+    Context,
+    Finding,
+    ModerationFailed,
+    Moderator,
+    ScreenBlocked,
+    ScreenFailed,
+    Where,
+    screened,
+)
+from tests.moderation.conftest import Told
 
 SOON = 5.0  # seconds; a deadline, not a pause
 
@@ -48,27 +58,34 @@ async def test_a_sentence_is_released_as_soon_as_it_is_complete(feed, told):
         assert [draft.text for draft in piece.drafts] == ["Hel", "lo the", "re."]
 
 
-async def test_the_first_sentence_is_out_within_two_milliseconds_of_its_last_character(feed):
-    delays = []
-    async with aclosing(screened(feed.drafts(), Moderator.from_policy(), max_wait=SOON)) as released:
-        for _ in range(20):
-            waiting = asyncio.ensure_future(anext(released))
-            feed.give("Our desk is open from nine")
-            await asyncio.sleep(0.005)  # the loop comes to rest
-            feed.give(" to five.")
-            began = time.perf_counter()
-            await soon(waiting)
-            delays.append(time.perf_counter() - began)
-    assert sorted(delays)[len(delays) // 2] <= 0.002, delays
+async def test_a_sentence_needs_no_clock_and_a_handful_of_steps_of_the_loop_from_its_last_character_on(
+    feed, told
+):
+    """What it takes in milliseconds is in benchmarks/screening.py; a loaded machine can only make the steps longer."""
+    async with aclosing(screened(feed.drafts(), moderator(told), max_wait=SOON)) as released:
+        waiting = asyncio.ensure_future(anext(released))
+        feed.give("Our desk is open from nine")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        feed.give(" to five.")
+        steps = 0
+        while not waiting.done() and steps < 50:
+            await asyncio.sleep(0)
+            steps += 1
+        assert steps <= 12
+        assert (await waiting).text == "Our desk is open from nine to five."
 
 
-async def test_text_without_a_sentence_end_is_released_after_max_wait_though_nothing_more_comes(feed, told):
+async def test_text_without_a_sentence_end_is_released_after_max_wait_but_for_its_last_word(feed, told):
     async with aclosing(screened(feed.drafts(), moderator(told), max_wait=0.05)) as released:
         feed.give("Let me think about")
         began = time.monotonic()
         piece = await soon(anext(released))
-        assert piece.text == "Let me think about"
-        assert 0.04 <= time.monotonic() - began < 1.0
+        assert piece.text == "Let me think "
+        assert time.monotonic() - began >= 0.04
+        assert (await soon(anext(released))).text == "about"
+        assert time.monotonic() - began >= 0.18
 
 
 async def test_text_that_keeps_coming_is_released_after_max_wait_too(told):
@@ -82,12 +99,101 @@ async def test_text_that_keeps_coming_is_released_after_max_wait_too(told):
         assert 2 <= len(piece.drafts) <= 20
 
 
+@pytest.mark.parametrize(
+    ("held", "rest"),
+    [
+        ("call +49 170 123", "4567 now."),
+        ("card 4111 1111 ", "1111 1111 ok."),
+        ("iban DE89 3704 0044 ", "0532 0130 00. Yes"),
+        ("iban GB29 NWBK 60", "16 1331 9268 19. Yes"),
+        ("mail j.doe@exa", "mple.org is it."),
+        ("for [EMAIL_", "1] it is."),
+        ("key sk_live_", "4242 is it."),
+    ],
+)
+async def test_what_may_become_a_number_an_address_or_a_placeholder_stays_in_one_piece(
+    feed, told, held, rest
+):
+    before, _, begun = held.partition(" ")
+    async with aclosing(screened(feed.drafts(), moderator(told), max_wait=0.02)) as released:
+        feed.give(held)
+        assert (await soon(anext(released))).text == f"{before} "
+        waiting = asyncio.ensure_future(anext(released))
+        await asyncio.sleep(0.3)  # fifteen times the wait; what is held must not come
+        assert not waiting.done()
+        feed.give(rest)
+        assert (await soon(waiting)).text.startswith(begun + rest.split()[0])
+
+
+async def test_a_card_number_is_not_cut_at_the_length_limit_either(stream):
+    text = "Well " * 30 + "4111 1111 1111 1111 is it, and that is all there is to say about it"
+    shown = "".join(await texts(screened(stream(list(text)), Moderator.from_policy())))
+    assert "4111" not in shown
+    assert "[card number removed]" in shown or "1111" not in shown
+
+
+async def test_an_address_is_not_cut_after_its_first_point(feed, told):
+    async with aclosing(screened(feed.drafts(), moderator(told), max_wait=SOON)) as released:
+        feed.give("Please write to jane.", "doe@example.org today. Bye")
+        assert (await soon(anext(released))).text == "Please write to jane.doe@example.org today."
+
+
+async def test_a_long_key_is_one_piece(stream, told):
+    key = "eyJhbGciOiJIUzI1NiJ9." + "a1B2" * 120 + "." + "c3D4" * 10
+    pieces = await texts(screened(stream([f"It is {key[:200]}", key[200:], " so keep it."]), moderator(told)))
+    assert any(key in piece for piece in pieces)
+
+
+async def test_a_key_without_end_is_released_at_last(stream, told):
+    pieces = await texts(screened(stream(["x" * 50] * 100), moderator(told)))
+    assert "".join(pieces) == "x" * 5000
+    assert max(map(len, pieces)) <= 2048
+
+
+async def test_a_table_is_released_row_by_row_and_no_cell_is_cut(feed, told):
+    rows = ["| Room | Price. Per night! |\n", "|---|---|\n", "| 12 | 80 euros. Breakfast? No. |\n"]
+    async with aclosing(screened(feed.drafts(), moderator(told), max_wait=0.02)) as released:
+        feed.give("Here:\n", rows[0][:9], rows[0][9:], rows[1], rows[2], "Fine. ")
+        assert [(await soon(anext(released))).text for _ in range(5)] == ["Here:\n", *rows, "Fine."]
+
+
+async def test_a_row_that_does_not_end_is_released_cell_by_cell_after_a_longer_wait(feed, told):
+    async with aclosing(screened(feed.drafts(), moderator(told), max_wait=0.03)) as released:
+        began = time.monotonic()
+        feed.give("| Room | Pri")
+        assert (await soon(anext(released))).text == "| Room |"
+        assert time.monotonic() - began >= 0.1
+        feed.give("ce |\n")
+        assert (await soon(anext(released))).text == " Price |\n"
+
+
+async def test_a_row_too_long_to_hold_is_cut_between_two_cells(stream, told):
+    row = "| " + " | ".join(f"cell number {n} with words" for n in range(12)) + " |\n"
+    pieces = await texts(screened(stream([row]), moderator(told)))
+    assert len(pieces) > 1
+    assert all(piece.rstrip().endswith("|") for piece in pieces)
+
+
+async def test_a_block_of_code_is_released_line_by_line(feed, told):
+    lines = ["```js\n", "if (a. b) { go! }\n", "return x; // Done. Yes.\n", "```\n"]
+    async with aclosing(screened(feed.drafts(), moderator(told), max_wait=SOON)) as released:
+        feed.give(*"".join(lines), "So. Bye")
+        assert [(await soon(anext(released))).text for _ in range(5)] == [*lines, "So."]
+
+
+async def test_a_long_line_of_code_is_cut_between_words_and_all_of_it_is_judged(stream, told):
+    line = "const a = [" + ", ".join(f"item{n}" for n in range(80)) + "];\n"
+    pieces = await texts(screened(stream(["```\n", line, "```\n"]), moderator(told)))
+    assert "".join(pieces) == f"```\n{line}```\n"
+    assert all("," not in piece or piece.rstrip("\n ")[-1] in ",;" for piece in pieces[1:-1])
+
+
 async def test_a_released_sentence_does_not_shorten_the_wait_of_the_next(feed, told):
     async with aclosing(screened(feed.drafts(), moderator(told), max_wait=0.2)) as released:
-        feed.give("One. Two")
+        feed.give("One. Two three")
         assert (await soon(anext(released))).text == "One."
         began = time.monotonic()
-        assert (await soon(anext(released))).text == " Two"
+        assert (await soon(anext(released))).text == " Two "
         assert time.monotonic() - began >= 0.15
 
 
@@ -124,9 +230,9 @@ async def test_a_blocked_sentence_ends_the_stream_after_the_earlier_ones(stream,
 async def test_a_phrase_cut_in_two_by_the_clock_is_still_seen(feed, told, block):
     told.words["very bad"] = block
     async with aclosing(screened(feed.drafts(), moderator(told), max_wait=0.02)) as released:
-        feed.give("It is very")
-        assert (await soon(anext(released))).text == "It is very"
-        feed.give(" bad.")
+        feed.give("It is very ")
+        assert (await soon(anext(released))).text == "It is very "
+        feed.give("bad.")
         with pytest.raises(ScreenBlocked):
             await soon(anext(released))
     assert feed.closed
@@ -186,6 +292,55 @@ async def test_a_check_that_fails_closes_the_stream_and_nothing_more_is_shown(fe
         assert isinstance(failed.value.__cause__, ModerationFailed)
     assert feed.closed
     assert not other_tasks()
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "allow", SimpleNamespace(action="fine", text="A."), SimpleNamespace(action="allow")]
+)
+async def test_a_moderator_that_answers_nonsense_closes_the_stream(stream, answer):
+    class Odd(Moderator):
+        async def check(self, text, **options):
+            return answer
+
+    shown = []
+    with pytest.raises(ScreenFailed):
+        await collect(screened(stream(["A. B."]), Odd([], policy="odd")), shown)
+    assert shown == []
+
+
+async def test_a_check_that_hangs_closes_the_stream(feed, told):
+    class Stuck(Told):
+        async def judge(self, text, *, direction):
+            if "Two" in text:
+                await asyncio.Event().wait()
+            return await super().judge(text, direction=direction)
+
+    shown = []
+    feed.give("One.", " Two.", " Three.")
+    with pytest.raises(ScreenFailed) as failed:
+        await soon(collect(screened(feed.drafts(), moderator(Stuck()), max_judging=0.05), shown))
+    assert shown == ["One."]
+    assert isinstance(failed.value.__cause__, ModerationFailed)
+    assert feed.closed
+    assert not other_tasks()
+
+
+async def test_the_place_and_the_system_prompt_reach_the_moderator(stream):
+    asked = []
+
+    class Noting(Moderator):
+        async def check(self, text, **options):
+            asked.append(options)
+            return await super().check(text, **options)
+
+    where = Where(channel="slack", place="C1")
+    for mode in ("hold", "shadow"):
+        await texts(
+            screened(stream(["A."]), Noting([], policy="p"), mode=mode, where=where, system="Be kind.")
+        )
+    assert [(one["where"], one["system"], one["direction"]) for one in asked] == [
+        (where, "Be kind.", "output")
+    ] * 2
 
 
 async def test_a_source_that_fails_is_heard_after_the_text_before_it(feed, told):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moderation.sentences import Sentences, cut
+from moderation.tails import settled
 
 
 def split(text):
@@ -69,10 +70,69 @@ def test_a_fence_is_known_when_it_comes_in_bits():
 
 
 @pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("| a. b | c! |\n|---|---|\n| 1 | 2 |", ["| a. b | c! |\n", "|---|---|\n", "| 1 | 2 |"]),
+        ("> | a. b |\nSo. Yes", ["> | a. b |\n", "So.", " Yes"]),
+        ("aa | no. cc", ["aa | no.", " cc"]),
+        ("```\n| a. b |\n```\n", ["```\n", "| a. b |\n", "```\n"]),
+    ],
+)
+def test_a_row_of_a_table_ends_with_its_line(text, parts):
+    assert split(text) == parts
+
+
+@pytest.mark.parametrize("text", ["Write to jane.", "His e-mail is john.", "联系 jane."])
+def test_a_name_that_may_begin_an_address_waits(text):
+    assert Sentences().end(text) == 0
+    assert Sentences().end(text + " Then") == len(text)
+
+
+def test_cells_of_a_row_are_counted_up_to_the_last_border():
+    sentences = Sentences()
+    sentences.take("| a")
+    assert sentences.in_row(" b | c")
+    assert sentences.cells(" b | c", limit=10) == 4
+    assert sentences.cut(" b | c d e f g h i", limit=10) == 4
+    assert not Sentences().in_row("a | b")
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("let me think", 7),
+        ("let me think ", 13),
+        ("call 170 12", 5),
+        ("call +49 (0)170 ", 5),
+        ("pay 4111 1111 1111 ", 4),
+        ("to DE89 3704 0044", 3),
+        ("to GB29 NWBK 6016", 3),
+        ("at a.b@c", 3),
+        ("so [EMAIL", 3),
+        ("word", 0),
+        ("你好世界", 4),
+        ("你好 12", 3),
+        ("", 0),
+    ],
+)
+def test_what_may_go_on_is_not_settled(text, before):
+    assert settled(text) == before
+
+
+def test_what_was_drawn_as_one_stays_one():
+    assert settled("好\u0301") == 0
+
+
+@pytest.mark.parametrize(
     ("text", "limit", "at"),
     [
         ("aaa bbb ccc ddd", 10, 8),
-        ("abcdefghijklmnop", 10, 10),
+        ("abcdefghijklmnop", 10, 0),
+        ("abcdefghijklmnop qr", 10, 16),
+        ("好" * 16, 10, 10),
+        ("aa 4111 1111 1111", 12, 3),
+        ("aa [EMAIL_1] bbb", 8, 3),
+        ("x" * 3000, 10, 2048),
         ("a" + "e\u0301" * 9, 6, 5),
         ("aaaa👩‍👩‍👧 x", 6, 4),
         ("aaaa❤️", 5, 4),
