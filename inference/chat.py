@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from inference import library
+from inference.marks import Marks, written
 from inference.special import Encoder, Literals, usable
 
 Role = Literal["system", "user", "assistant"]
@@ -45,6 +46,7 @@ class Chat:
     rendering; in the rendered prompt only unbroken literals, the template's own, are special. They are handed to a
     private copy of the tokenizer that knows its special tokens by new names no text can hold, so everything else
     (normalising, spaces around special tokens, the first word's mark) happens exactly as the tokenizer does it.
+    Some templates mark turns with plain text, [INST] for one: where a person writes it, it is spelt "[INST ]".
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Chat:
         named = {t.content for t in added.values() if t.content.strip() and t.content in template}
         self._special = Literals(special)
         self._control = Literals(special | named)
+        self._marks = Marks(written(self._render, self._control))
         self._encoder = Encoder(tokenizer, control=special | named)
         self._beginnings = lru_cache(SYSTEM_PROMPTS)(self._beginning)
 
@@ -91,12 +94,8 @@ class Chat:
         checked by the engine. Raises ChatError where the template refuses the turns (roles out of order, none)."""
         if not turns:
             raise ChatError("a conversation needs at least one turn")
-        messages = [{"role": turn.role, "content": self._broken(turn)} for turn in turns]
         try:
-            # tools and documents are there and none, as transformers passes them: templates test `is none`.
-            text = self._template.render(
-                messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._variables
-            )
+            text = self._render([(turn.role, self._broken(turn)) for turn in turns])
         except Exception as error:  # a template is a program: it can raise anything
             raise ChatError(f"the chat template refuses this conversation: {error}") from error
         return self._encoder.encode(text)
@@ -115,7 +114,7 @@ class Chat:
 
     def count(self, text: str) -> int:
         """Tokens of plain text, without any template around it."""
-        return len(self._encoder.encode(self._control.broken(usable(text))))
+        return len(self._encoder.encode(self._control.broken(self._marks.parted(usable(text)))))
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """The ids as the token strings that CTranslate2 takes. Raises ValueError for an id there is no token for."""
@@ -129,8 +128,20 @@ class Chat:
 
     def _broken(self, turn: Turn) -> str:
         # A template may look for <think> in the model's own earlier answers, to leave it out: let it find it there.
-        literals = self._special if turn.role == "assistant" else self._control
-        return literals.broken(usable(turn.content))
+        answer = turn.role == "assistant"
+        literals = self._special if answer else self._control
+        return literals.broken(self._marks.parted(usable(turn.content), answer=answer))
+
+    def _render(self, messages: Sequence[tuple[str, str]]) -> str:
+        # tools and documents are there and none, as transformers passes them: templates test `is none`.
+        text: str = self._template.render(
+            messages=[{"role": role, "content": content} for role, content in messages],
+            tools=None,
+            documents=None,
+            add_generation_prompt=True,
+            **self._variables,
+        )
+        return text
 
 
 def _read_template(folder: Path, config: dict[str, Any]) -> str:

@@ -60,6 +60,10 @@ class Literals:
                 done = hit.start() + len(literal)
         return "".join([*parts, text[done:]])
 
+    def replaced(self, text: str, by: str) -> str:
+        """The text with `by` in place of every unbroken literal."""
+        return self.named(text, dict.fromkeys(self._all, by))
+
     def _unfinished(self, text: str, start: int, tail: int) -> bool:
         if not 0 < tail - start < self._lengths[0]:
             return False
