@@ -1,9 +1,9 @@
 """The commands of `frontdesk models`, one file for each thing that is done with models."""
 
-from inference.cli import bench, convert, get, keep, serve, show
+from inference.cli import bench, classify, convert, get, keep, serve, show
 from inference.cli.app import app
 
-__all__ = ["app", "bench", "convert", "get", "keep", "serve", "show"]
+__all__ = ["app", "bench", "classify", "convert", "get", "keep", "serve", "show"]
 
 # As one needs them; what is not named comes last.
 ORDER = (
@@ -13,6 +13,7 @@ ORDER = (
     "convert",
     "quantise",
     "bench",
+    "classify",
     "promote",
     "rollback",
     "verify",

@@ -3,6 +3,9 @@
 CTranslate2 runs the encoder alone. What stands on it is written beside it as head.npz when a model is converted, and
 applied in NumPy (`inference.heads`). The stock loaders' pooler is left out: it is a layer of the head, and where a
 checkpoint has none, transformers would fill it with random numbers.
+
+What `frontdesk train classifier` writes is a source like any other: a bare encoder, and its heads in the same file,
+head.npz. Its architecture has a name of its own (`trained_here`), so that nobody takes it for transformers' classifier.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ _POOLINGS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens"}
 # Tokenizers that do not know their limit write 10**30 into model_max_length.
 _BELIEVABLE = 10_000_000
 
+_TRAINED = "ForFrontdeskClassification"  # ends the architecture's name of what was trained here
+
 
 @dataclass(frozen=True, slots=True)
 class _Build:
@@ -67,12 +72,19 @@ _BUILDS = (
 def _families() -> tuple[Family, ...]:
     made = []
     for build in _BUILDS:
-        for kind, task in (("classifier", "ForSequenceClassification"), ("embedder", "Model")):
-            made.append(_family(build, kind, f"{build.stem}{task}"))
+        heads = f"{build.stem}ForSequenceClassification", f"{build.stem}{_TRAINED}"
+        made += [_family(build, "classifier", *heads), _family(build, "embedder", f"{build.stem}Model")]
     return tuple(made)
 
 
-def _family(build: _Build, kind: Any, architecture: str) -> Family:
+def trained_here(bare: str) -> str | None:
+    """What a classifier is called that was trained here on the encoder of this class; None where heads cannot stand on
+    such an encoder."""
+    stem = bare.removesuffix("Model")
+    return f"{stem}{_TRAINED}" if stem in {build.stem for build in _BUILDS} else None
+
+
+def _family(build: _Build, kind: Any, *architectures: str) -> Family:
     note = (
         "head applied in NumPy"
         if kind == "classifier"
@@ -80,7 +92,7 @@ def _family(build: _Build, kind: Any, architecture: str) -> Family:
     )
     return Family(
         name=build.title,
-        architectures=(architecture,),
+        architectures=architectures,
         kind=kind,
         note=note,
         decide=_decide(build),
@@ -163,8 +175,10 @@ def _finish(build: _Build, kind: Kind) -> Callable[[Path, Path], None]:
     def finish(source: Path, made: Path) -> None:
         """Writes head.npz."""
         from inference.convert import source as sources
-        from inference.heads import Heads
+        from inference.heads import FILE, Heads
 
+        if kind == "classifier" and (source / FILE).is_file():
+            return Heads.load(source).save(made)
         config = sources.configuration(source)
         head = _classifying(build, source) if kind == "classifier" else _embedding(source)
         Heads(
@@ -174,6 +188,7 @@ def _finish(build: _Build, kind: Kind) -> Callable[[Path, Path], None]:
             vocabulary=int(config["vocab_size"]),
             lower=bool(read_json(source / "sentence_bert_config.json").get("do_lower_case")),
         ).save(made)
+        return None
 
     return finish
 

@@ -14,6 +14,7 @@ from inference.library.reference import (
     ALIASES,
     CANARY,
     DEFAULT,
+    OF_CLASSIFIERS,
     STARTER,
     AliasesBroken,
     ModelNotFound,
@@ -51,30 +52,34 @@ class Aliases:
         Raises ModelNotFound, ModelIncomplete and NotPromoted; the alias stays where it was then."""
         if alias not in ALIASES:
             raise NotPromoted(f"There is no alias {alias[:40]!r}: there are {' and '.join(ALIASES)}.")
-        if alias == DEFAULT and share is not None:
+        if alias != CANARY and share is not None:
             raise NotPromoted("Only a canary has a share: the default gets what is left.")
         if share is not None:
             _checked(share)
         model = self._servable(reference)
+        _refuse_unfit(model, alias)
         with locked(self._root):
             now = self._library.find(model.name)  # still there, and nothing can be removed any more
             if now.manifest and model.manifest and now.manifest.files != model.manifest.files:
                 raise NotPromoted(f"{model.name} was replaced while it was verified. Promote it again.")
             before = self.read()
-            after = _with_default(before, model.name)
             if alias == CANARY:
                 after = _with_canary(before, model.name, share)
+            elif alias in OF_CLASSIFIERS:
+                after = _with_classifier(before, alias, model.name)
+            else:
+                after = _with_default(before, model.name)
             self._write(before, after)
         return after.get(alias) or Alias(model.name)
 
     def rollback(self, alias: str = DEFAULT) -> Alias | None:
-        """One step back. The default gets the model before it that is still complete; a canary ends (None).
-        Raises NothingBefore."""
+        """One step back. An alias gets the model before it that is still complete; a canary ends (None), and so does a
+        classifier that had none before it. Raises NothingBefore."""
         with locked(self._root):
             before = self.read()
-            after = replace(before, canary=None) if alias == CANARY else self._one_back(before)
+            after = replace(before, canary=None) if alias == CANARY else self._one_back(before, alias)
             if after == before:
-                raise NothingBefore("There is no canary to end.")
+                raise NothingBefore(f"There is no {alias} to end.")
             self._write(before, after)
         return after.get(alias)
 
@@ -87,32 +92,42 @@ class Aliases:
         inspection.inspect_model(model.path)
         if model.manifest is not None:
             model.manifest.verify(model.path)
-        if not model.has_chat_template:
-            raise NotPromoted(
-                f"{model.name} has no chat template, so it cannot hold a conversation"
-                f"{'' if model.kind == 'chat' else f': it is a model of the kind {model.kind}'}."
-            )
         return model
 
-    def _one_back(self, before: Lineup) -> Lineup:
-        if before.default is None or not before.default.previous:
+    def _one_back(self, before: Lineup, alias: str) -> Lineup:
+        present = before.get(alias)
+        if alias in OF_CLASSIFIERS and (present is None or not present.previous):
+            return replace(before, **{alias: None})  # the bundled one judges again, or nobody
+        if present is None or not present.previous:
             raise NothingBefore(
                 "There is nothing to go back to: no model was promoted before the present one."
             )
         gone = []
-        for at, target in enumerate(before.default.previous, start=1):
+        for at, target in enumerate(present.previous, start=1):
             try:
                 self._library.find(target)
             except ModelNotFound:
                 gone.append(target)
                 continue
             canary = None if before.canary and before.canary.target == target else before.canary
-            return Lineup(default=Alias(target, previous=before.default.previous[at:]), canary=canary)
+            back = Alias(target, previous=present.previous[at:])
+            return replace(before, canary=canary, **{alias: back})
         raise NothingBefore(f"There is nothing to go back to: {', '.join(gone)} is no longer complete.")
 
     def _write(self, before: Lineup, after: Lineup) -> None:
         if after != before:
             write(self._root / lineup.FILE, after.to_json())
+
+
+def _refuse_unfit(model: ModelFolder, alias: str) -> None:
+    if alias in OF_CLASSIFIERS:
+        if model.kind != "classifier":
+            raise NotPromoted(f"{model.name} is no classifier: it is a model of the kind {model.kind}.")
+    elif not model.has_chat_template:
+        raise NotPromoted(
+            f"{model.name} has no chat template, so it cannot hold a conversation"
+            f"{'' if model.kind == 'chat' else f': it is a model of the kind {model.kind}'}."
+        )
 
 
 def _with_default(before: Lineup, target: str) -> Lineup:
@@ -121,7 +136,18 @@ def _with_default(before: Lineup, target: str) -> Lineup:
     old = before.default or Alias(STARTER)
     if old.target == target:
         return replace(before, canary=canary)
-    return Lineup(default=Alias(target, previous=(old.target, *old.previous)[:STEPS]), canary=canary)
+    return replace(before, default=_after(old, target), canary=canary)
+
+
+def _with_classifier(before: Lineup, alias: str, target: str) -> Lineup:
+    old = before.get(alias)
+    if old is not None and old.target == target:
+        return before
+    return replace(before, **{alias: Alias(target) if old is None else _after(old, target)})
+
+
+def _after(old: Alias, target: str) -> Alias:
+    return Alias(target, previous=(old.target, *old.previous)[:STEPS])
 
 
 def _with_canary(before: Lineup, target: str, share: float | None) -> Lineup:

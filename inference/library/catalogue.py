@@ -154,10 +154,14 @@ class Library:
         found = lineup.read(self._root).get(alias)
         if found is None and alias == DEFAULT:
             return self.find(STARTER)
-        if found is None:
+        if found is None and alias == CANARY:
             raise ModelNotFound(
                 f"There is no canary. `frontdesk models promote NAME --{CANARY} 0.1` gives a model a tenth of the "
                 "conversations."
+            )
+        if found is None:
+            raise ModelNotFound(
+                f"No model is the {alias}. `frontdesk models promote NAME --as {alias}` makes one it."
             )
         try:
             return self.find(found.target)

@@ -1,4 +1,4 @@
-"""Who serves: the model behind `default` and the one behind `canary`, as aliases.json says.
+"""Who serves: the model behind `default`, `canary` and each other alias, as aliases.json says.
 
 Knows that file, read. Changing it is done in `aliases`; which models exist, the library knows.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.library.reference import ALIASES, CANARY, DEFAULT, AliasesBroken, NoReference, Reference
+from inference.library.reference import ALIASES, CANARY, AliasesBroken, NoReference, Reference
 
 FILE = "aliases.json"
 FORMAT = 1
@@ -29,13 +29,17 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """None where an alias was never set: the default is the starter then, and there is no canary."""
+    """None where an alias was never set: the default is the starter then, there is no canary, and messages are judged
+    by the bundled classifier."""
 
     default: Alias | None = None
     canary: Alias | None = None
+    classifier: Alias | None = None
+    moderation: Alias | None = None
 
     def get(self, alias: str) -> Alias | None:
-        return {DEFAULT: self.default, CANARY: self.canary}[alias]
+        found: Alias | None = getattr(self, alias) if alias in ALIASES else None
+        return found
 
     def marks(self, reference: str) -> tuple[str, ...]:
         """The aliases that point to a model."""

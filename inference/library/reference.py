@@ -20,7 +20,11 @@ VARIANTS = (
 
 STARTER = "starter"
 DEFAULT, CANARY = "default", "canary"
-ALIASES = (DEFAULT, CANARY)
+# Of classifiers: the one that `frontdesk models classify` asks, and the one that judges messages in place of the
+# bundled one. Both are empty until somebody promotes one.
+CLASSIFIER, MODERATION = "classifier", "moderation"
+OF_CLASSIFIERS = (CLASSIFIER, MODERATION)
+ALIASES = (DEFAULT, CANARY, *OF_CLASSIFIERS)
 
 # One path component on every system, short enough for a metric label.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

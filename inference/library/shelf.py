@@ -263,11 +263,13 @@ def _marks(before: Lineup, reference: Reference) -> list[str]:
 
 def _without(before: Lineup, gone: Iterable[Reference]) -> Lineup:
     """The lineup whose history no longer names what is removed."""
-    if before.default is None:
-        return before
     names = {str(each) for each in gone}
-    kept = tuple(each for each in before.default.previous if each not in names)
-    return replace(before, default=replace(before.default, previous=kept))
+    kept = {
+        alias: replace(at, previous=tuple(each for each in at.previous if each not in names))
+        for alias in ALIASES
+        if (at := before.get(alias)) is not None
+    }
+    return replace(before, **kept)
 
 
 def _unheld(folder: Path) -> Iterator[Path]:

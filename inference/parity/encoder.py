@@ -24,7 +24,8 @@ from inference.convert import source as sources
 from inference.encoders import Encoder
 from inference.families.encoder import pooling_of
 from inference.families.family import Kind
-from inference.heads import OUTCOMES, Floats, Outcome
+from inference.heads import FILE as HEADS
+from inference.heads import OUTCOMES, Floats, Heads, Outcome
 from inference.library import read_json
 from inference.parity import Check, Report
 from inference.request import EngineError
@@ -102,8 +103,6 @@ def compare(
 
 def read_limit(made: Path, context_length: int) -> int:
     """Tokens that are read: what the head's file says, and no more than the manifest will say."""
-    from inference.heads import Heads
-
     return min(Heads.load(made).max_tokens, context_length)
 
 
@@ -129,11 +128,9 @@ class _Original:
     def __init__(self, kind: Kind, source: Path, limit: int) -> None:
         import transformers
 
-        auto = (
-            transformers.AutoModelForSequenceClassification
-            if kind == "classifier"
-            else transformers.AutoModel
-        )
+        trained = kind == "classifier" and (source / HEADS).is_file()  # here: a bare encoder and its heads
+        whole = kind == "classifier" and not trained
+        auto = transformers.AutoModelForSequenceClassification if whole else transformers.AutoModel
         self._model = auto.from_pretrained(
             source,
             dtype="float32",
@@ -143,7 +140,8 @@ class _Original:
             local_files_only=True,
         ).eval()
         self._tokenizer = sources.load_tokenizer(source)
-        self._steps = None if kind == "classifier" else _steps(source)
+        self._steps = None if whole else _of_first_head(source) if trained else _steps(source)
+        self._labels = tuple(map(str, self._model.config.id2label.values())) if kind == "classifier" else ()
         self._lower = bool(read_json(source / "sentence_bert_config.json").get("do_lower_case"))
         self._limit = limit
 
@@ -161,8 +159,7 @@ class _Original:
                 )
                 ids.append([int(i) for i in asked["input_ids"][0]])
                 scores.append(self._score(self._model(**asked)).numpy())
-        labels = () if self._steps else tuple(map(str, self._model.config.id2label.values()))
-        return _Said(ids, np.stack(scores), labels)
+        return _Said(ids, np.stack(scores), self._labels)
 
     def _score(self, output: Any) -> Any:
         if self._steps is None:
@@ -225,6 +222,25 @@ def _steps(source: Path) -> list[Callable[[Any], Any]]:
             steps += _dense(folder)
         elif kind == "Normalize":
             steps.append(lambda values: torch.nn.functional.normalize(values, dim=1))
+    return steps
+
+
+def _of_first_head(source: Path) -> list[Callable[[Any], Any]]:
+    """The steps of a head that was trained here, in torch."""
+    import torch
+
+    head = next(iter(Heads.load(source).heads.values()))
+    pools: dict[str, Callable[[Any], Any]] = {
+        "mean": lambda states: states.mean(dim=1),
+        "max": lambda states: states.amax(dim=1),
+    }
+    steps = [pools.get(head.pooling, lambda states: states[:, 0])]
+    for layer in head.layers:
+        linear = torch.nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
+        linear.load_state_dict(
+            {"weight": torch.from_numpy(layer.weight), "bias": torch.from_numpy(layer.bias)}
+        )
+        steps += [linear, *([getattr(torch.nn.functional, layer.activation)] if layer.activation else [])]
     return steps
 
 

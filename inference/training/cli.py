@@ -1,4 +1,4 @@
-"""`frontdesk train`: makes the starter model, and measures one.
+"""`frontdesk train`: makes classifiers and the starter model, and measures one.
 
 Knows the options and puts the parts together. Nothing heavy is imported before a command runs.
 """
@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Make the starter model, or measure one.")
+from inference.training.classify.command import classifier
+
+app = typer.Typer(no_args_is_help=True, help="Make a text classifier or the starter model, or measure one.")
+app.command()(classifier)
 
 Questions = Annotated[
     Path | None, typer.Option(help="questions to measure with; training stays away from them")
