@@ -6,8 +6,8 @@ Knows what a rule is and how it reads a text. Leaves the file they come from to 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from moderation.normalise import scoring_copy
 from moderation.verdict import Action, Direction, Finding
@@ -24,6 +24,7 @@ class Rule:
     category: str
     reason: str
     replacement: str | None = None
+    notice: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class LengthCheck:
@@ -62,6 +63,7 @@ class RuleCheck:
                 reason=rule.reason,
                 span=copy.origin(*match.span()),
                 replacement=rule.replacement,
+                notice=rule.notice,
             )
             for rule in self._rules[direction]
             for match in rule.pattern.finditer(copy.text)

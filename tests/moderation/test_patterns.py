@@ -51,3 +51,19 @@ def test_a_russian_pattern_matches_the_copy_in_which_look_alikes_are_latin():
     from moderation.normalise import scoring_copy
 
     assert compile_pattern("Взрыв").search(scoring_copy("Большой ВЗРЫВ").text)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (r"Ab[C-E]\S", "abd!"),
+        (r"Straße?", "strasse"),
+        (r"(?P<Gap>X)(?P=Gap)", "xx"),
+        (r"\x41b", "ab"),
+        (r"(?i)AB", "ab"),
+        (r"\bBomb\B", "bombs"),
+        (r"[^]A\D]b", "7b"),
+    ],
+)
+def test_capital_letters_in_a_pattern_match_the_copy_which_has_none(source, text):
+    assert compile_pattern(source).search(text)
