@@ -24,16 +24,19 @@ from bot import channels as channel_package
 from bot import personas
 from bot.bell import Bell
 from bot.channels.base import Channel, ChannelOptions
+from bot.classifier import open_classifier
 from bot.conversation import Conversation
 from bot.desk import HouseDesk
 from bot.dispatcher import Dispatcher
 from bot.gateway import Access, Gateway
+from bot.gateway.access import CHANNEL as API
 from bot.health import Health
+from bot.housekeeping import Housekeeping
 from bot.metrics import Metrics
 from bot.models import Models
 from bot.settings import Settings
 from bot.store import Store
-from moderation import Moderator
+from moderation import ModerationFailed, Moderator, Where
 from worker.client import Queue
 
 log = structlog.get_logger(__name__)
@@ -54,15 +57,17 @@ class Running:
     channels: tuple[str, ...]
     model: str
     data: Path
+    policy: str
+    shadow: tuple[str, ...]  # channels where answers are shown before they are judged
     health: Health = field(repr=False)
 
 
 async def serve(settings: Settings, *, ready: Callable[[Running], None]) -> None:
     """Run the whole bot until cancelled. `ready` is called once, when the HTTP server listens.
 
-    Needs `settings.redis_url`. Raises ModelNotFound, PersonasError, PolicyError, StoreUnavailable and OSError (the
-    port is taken) at the start, each with a sentence for the operator. When cancelled it takes nothing more, gives
-    answers under way a grace of some seconds and leaves the rest for the next start.
+    Needs `settings.redis_url`. Raises ModelNotFound, PersonasError, ModerationError (a wrong policy, no classifier),
+    StoreUnavailable and OSError (the port is taken) at the start, each with a sentence for the operator. When cancelled
+    it takes nothing more, gives answers under way a grace of some seconds and leaves the rest for the next start.
     """
     async with AsyncExitStack() as stack:
         house = await _open(settings, stack)
@@ -70,6 +75,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], None]) -> None
         answering = await stack.enter_async_context(house.dispatcher.answering())
         async with asyncio.TaskGroup() as group:
             group.create_task(_heard(answering), name="dispatcher")
+            group.create_task(house.housekeeping.run(), name="housekeeping")
             for channel in house.channels.values():
                 group.create_task(_kept_running(channel), name=f"channel {channel.name}")
             ready(
@@ -79,6 +85,8 @@ async def serve(settings: Settings, *, ready: Callable[[Running], None]) -> None
                     channels=tuple(house.channels),
                     model=house.model,
                     data=settings.data.absolute(),
+                    policy=house.moderator.policy,
+                    shadow=_shadow(house),
                     health=house.health,
                 )
             )
@@ -91,6 +99,8 @@ class _House:
     channels: dict[str, Channel]
     model: str
     health: Health
+    moderator: Moderator
+    housekeeping: Housekeeping
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
@@ -106,7 +116,10 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         Models.open(settings.model, root=settings.data / "models", loaded=lambda: queue.latest.models)
     )
     metrics = Metrics()
-    moderator = await asyncio.to_thread(Moderator.from_policy, settings.policy)
+    scorer = await stack.enter_async_context(open_classifier(metrics, models=settings.data / "models"))
+    moderator = await asyncio.to_thread(Moderator.from_policy, settings.policy, scorer=scorer)
+    await _prepare(moderator)
+    metrics.policy_broken.set_function(lambda: float(bool(moderator.trouble)))
     conversation = Conversation(
         store=store,
         queue=queue,
@@ -115,10 +128,11 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         personas=await asyncio.to_thread(personas.load, _personas_file(settings)),
         bell=Bell(),
         metrics=metrics,
+        keeps_texts=settings.verdict_days > 0,
     )
     channels = await _open_channels(HouseDesk(conversation=conversation), settings, stack)
     access = Access(settings=settings, store=store)
-    health = Health(store=store, queue=queue, metrics=metrics, access=access)
+    health = Health(store=store, queue=queue, metrics=metrics, access=access, moderator=moderator)
     gateway = Gateway(
         store=store,
         queue=queue,
@@ -127,6 +141,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         access=access,
         metrics=metrics,
         created=int(time.time()),
+        keeps_texts=settings.verdict_days > 0,
     )
     routes = [*health.routes(), *gateway.routes()]
     for channel in channels.values():
@@ -137,7 +152,25 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         channels=channels,
         model=models.default.reference,
         health=health,
+        moderator=moderator,
+        housekeeping=Housekeeping(store=store, days=settings.verdict_days),
     )
+
+
+async def _prepare(moderator: Moderator) -> None:
+    """So that the first message need not wait. What fails here fails again, and closed, when a text is judged."""
+    try:
+        deaf = await moderator.prepare()
+    except ModerationFailed as error:
+        log.error("the classifier does not work", cause=repr(error.__cause__))  # noqa: TRY400
+    else:
+        if deaf:
+            log.warning("topics are off: the classifier cannot read their examples", topics=list(deaf))
+
+
+def _shadow(house: _House) -> tuple[str, ...]:
+    names = (*house.channels, API)
+    return tuple(name for name in names if house.moderator.mode(Where(name)) == "shadow")
 
 
 def _personas_file(settings: Settings) -> Path | None:

@@ -25,8 +25,9 @@ HELP = {  # so that the list of commands imports none of them
     "worker": "Run a worker alone; it needs REDIS_URL.",
     "models": "List models, look at one, make one of random weights.",
     "train": "Train models (needs the extra train).",
-    "moderation": "Judge a text by hand, check a policy file.",
+    "moderation": "Judge texts, check a policy, review what was stopped.",
 }
+BESIDE = {"moderation": "bot.review:app"}  # our own commands in another room's group: they touch the database
 MISCONFIGURED = 2  # exit status, as for a wrong option
 
 
@@ -40,7 +41,12 @@ class Joined(TyperCommand):
     def loaded(self) -> Any:
         """The command itself. Exits with a sentence when its room cannot be entered."""
         try:
-            command = typer.main.get_command(self.entry.load())
+            command: Any = typer.main.get_command(self.entry.load())
+            if self.entry.name in BESIDE:
+                ours = EntryPoint(self.entry.name, BESIDE[self.entry.name], GROUP).load()
+                for name, one in typer.main.get_command(ours).commands.items():  # type: ignore[attr-defined]
+                    command.add_command(one, name)
+                command.help = HELP[self.entry.name]
         except Exception as error:
             raise _closed(self.entry, error) from None
         command.name = self.entry.name

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot import commands
+from bot import commands, notices
 from bot.bell import Bell
 from bot.context import Fitted, MessageTooLong, fit
 from bot.messages import MAX_CHARS, Incoming, NotAccepted, Notice, Receipt, Refusal, Shown, State
@@ -24,12 +24,15 @@ from bot.metrics import Metrics
 from bot.models import Models, Served
 from bot.notices import notice
 from bot.personas import Persona, Personas
-from bot.store import AnswerStopped, Begun, HistoryMessage, Lease, Store
-from inference.chat import Chat, Turn
+from bot.reading import Reading, Refused
+from bot.record import Record
+from bot.store import AnswerStopped, Begun, Lease, Store
+from bot.telling import Telling, Told
+from inference.chat import Chat
 from inference.library import ModelNotFound
 from moderation import (
     Context,
-    Direction,
+    Mode,
     ModerationFailed,
     Moderator,
     Released,
@@ -37,26 +40,22 @@ from moderation import (
     ScreenError,
     ScreenFailed,
     TextRefused,
-    Verdict,
+    Where,
     clean,
     screened,
 )
+from moderation.pii import Restorer, Vault
 from worker.client import JobFailed, Queue, QueueBusy, QueueUnavailable
 from worker.errors import MODEL_NOT_LOADED
 from worker.jobs import AnswerJob, Ended, Piece
 
 log = structlog.get_logger(__name__)
 
-HISTORY = 60  # messages read for the context; the token budget cuts further
 JOB_SECONDS = 600.0  # the longest answer; then the deadline stops it
 LEASES = 30  # of a message whose model is nowhere: some ten seconds each
 ATTEMPTS = (
     1_000  # job attempts within one lease: a later lease's first attempt outranks all of an earlier one's
 )
-
-
-class Refused(Exception):
-    """The person's message did not pass the input check."""
 
 
 class PlaceClosed(Exception):
@@ -83,6 +82,9 @@ _ENDINGS = (
 class _Course:
     """What is known of one run of an answer, however it ends. `model` is empty until one was chosen."""
 
+    where: Where
+    mode: Mode
+    record: Record
     started: float = field(default_factory=time.monotonic)
     model: str = ""
     shown: bool = False
@@ -97,12 +99,15 @@ class _Asked:
     begun: Begun
     chat: Chat
     job: AnswerJob
+    persona: Persona
+    vault: Vault
 
 
 @dataclass(slots=True)
 class _Ending:
-    """What the worker said last; filled while the pieces pass by."""
+    """What the worker said; filled while the pieces pass by."""
 
+    telling: Telling
     ended: Ended | None = None
 
     async def pieces(self, events: AsyncGenerator[Piece | Ended, None]) -> AsyncGenerator[Piece, None]:
@@ -110,6 +115,7 @@ class _Ending:
             if isinstance(event, Ended):
                 self.ended = event
             else:
+                self.telling.written += event.text
                 yield event
 
 
@@ -124,6 +130,7 @@ class Conversation:
     personas: Personas
     bell: Bell
     metrics: Metrics
+    keeps_texts: bool = True  # of verdicts, for review
     woken: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to answer
 
     # -- in ------------------------------------------------------------------------------------------------
@@ -205,7 +212,7 @@ class Conversation:
         Postponed when the queue is away, or the model that was to answer (the lease is then the caller's to
         release), and LeaseLost when another process has taken the message over.
         """
-        course = _Course()
+        course = self._course(lease)
         try:
             async with aclosing(self._told(lease, course)) as told:
                 async for shown in told:
@@ -221,6 +228,14 @@ class Conversation:
                 raise Postponed from error
             yield Notice(await self._end_early(lease, course, error))
 
+    def _course(self, lease: Lease) -> _Course:
+        where = Where(lease.place.channel, lease.place.key)
+        record = Record(metrics=self.metrics, channel=where.channel, keeps_text=self.keeps_texts)
+        return _Course(where=where, mode=self.moderator.mode(where), record=record)
+
+    def _reading(self, course: _Course) -> Reading:
+        return Reading(self.store, self.moderator, where=course.where, mode=course.mode, record=course.record)
+
     def _may_be_asked_again(self, lease: Lease, course: _Course, error: Exception) -> bool:
         """Whether the model is gone before it said a word: the one that answers now may begin, or this one once it is
         back."""
@@ -230,7 +245,8 @@ class Conversation:
     async def _stopped(self, lease: Lease, course: _Course) -> None:
         """Nothing more is shown once someone said stop, though more may have been made."""
         await self._cancel(lease.correlation)
-        await self.store.finish(lease, None, state="stopped", finish_reason="cancelled")
+        judged = course.record.end()
+        await self.store.finish(lease, None, state="stopped", finish_reason="cancelled", judged=judged)
         self.metrics.answers.labels(lease.place.channel, "cancelled", course.model).inc()
         self.bell.ring(lease.place.id)
 
@@ -240,13 +256,14 @@ class Conversation:
         if isinstance(error, ScreenError):
             await self._cancel(lease.correlation)  # nobody will see the rest
         if isinstance(error, ScreenBlocked):
-            await self._keep(lease, error.verdict, direction="output")
+            course.record.hear(error.verdict, error.verdict.text)  # nothing in it was replaced
         if isinstance(error, ScreenFailed | ModerationFailed):
             self.metrics.screen_failures.inc()
         cause = type(error).__name__
         log.warning("answer ended early", cause=cause, detail=str(error))
         self.metrics.answers.labels(lease.place.channel, cause, course.model).inc()
-        await self.store.finish(lease, None, state=state, finish_reason=cause, notice=sentence)
+        judged = course.record.end()
+        await self.store.finish(lease, None, state=state, finish_reason=cause, notice=sentence, judged=judged)
         self.bell.ring(lease.place.id)
         return sentence
 
@@ -260,97 +277,74 @@ class Conversation:
         name = self.personas.name_for(channel=place.channel, site=place.site, override=place.persona)
         asked = await self._asked(lease, name, course)
         begun = asked.begun
-        before = await self._shown_before(begun, asked.chat)
+        before = await self._reading(course).shown_before(begun, asked.chat, system=asked.persona.system)
         seq = begun.pieces[-1].seq if begun.pieces else 0
-        ending = _Ending()
+        held = course.mode == "hold"
+        telling = Telling(Restorer(asked.vault), course.record if held else None)
+        ending = _Ending(telling)
         async with (
             self.queue.answer(asked.job) as events,
             aclosing(ending.pieces(events)) as pieces,
-            aclosing(screened(pieces, self.moderator, context=before)) as released,
+            aclosing(self._screened(pieces, asked, course, before)) as released,
         ):
             async for part in released:
-                seq += 1
-                await self._commit(lease, begun, part, seq=seq)
-                if seq == 1:
-                    self.metrics.first_piece.labels(course.model).observe(course.seconds)
-                course.shown = True
-                yield Shown(begun.answer_id, seq, part.text)
+                if told := telling.take(part):
+                    seq += 1
+                    yield await self._show(lease, course, begun, told, seq=seq)
+        if told := telling.end():
+            yield await self._show(lease, course, begun, told, seq=seq + 1)
         sentence = await self._finish(lease, course, begun, ending.ended)
         self.metrics.answer_seconds.labels(course.model).observe(course.seconds)
         if sentence:
             yield Notice(sentence)
 
+    def _screened(
+        self, pieces: AsyncGenerator[Piece, None], asked: _Asked, course: _Course, before: Context
+    ) -> AsyncGenerator[Released[Piece], None]:
+        """What the model writes as it may be shown. In the shadow verdicts come beside what was released before."""
+        return screened(
+            pieces,
+            self.moderator,
+            mode=course.mode,
+            where=course.where,
+            system=asked.persona.system,
+            context=before,
+            on_verdict=None
+            if course.mode == "hold"
+            else lambda verdict: course.record.hear(verdict, verdict.text),
+        )
+
     async def _asked(self, lease: Lease, name: str, course: _Course) -> _Asked:
         """The question as the model gets it: judged, with what was said before, and begun in SQL. What an earlier
         attempt has shown of the answer is taken up by the same model."""
         persona = self.personas.personas[name]
-        text = await self._judged(lease)
+        said = await self._reading(course).said(lease, system=persona.system)
         served = self.models.choose(str(lease.place.id))
-        fitted = await self._context(lease, persona, text, served.chat)
+        fitted = await asyncio.to_thread(fit, served.chat, system=persona.system, turns=said.turns)
         begun = await self._begin(lease, name, persona, fitted, served)
         if begun.variant != served.reference:
             served = await self.models.again(begun.variant)
-            fitted = await self._context(lease, persona, text, served.chat)
+            fitted = await asyncio.to_thread(fit, served.chat, system=persona.system, turns=said.turns)
         course.model, course.shown = begun.variant, bool(begun.pieces)
-        return _Asked(begun, served.chat, self._job(lease, begun, persona, fitted))
+        return _Asked(begun, served.chat, self._job(lease, begun, persona, fitted), persona, said.vault)
 
-    async def _judged(self, lease: Lease) -> str:
-        """The person's text as the model may read it."""
-        verdict = await self.moderator.check(lease.text, direction="input")
-        await self._keep(lease, verdict, direction="input")
-        if verdict.action == "block":
-            raise Refused(", ".join(sorted({f.category or f.check for f in verdict.findings})))
-        return verdict.text
-
-    async def _readable(self, message: HistoryMessage) -> str:
-        """What was said before, as the model may read it: what it was not shown then it is not shown now."""
-        if not message.redacted:
-            return message.text
-        verdict = await self.moderator.check(message.text, direction="input")
-        return "" if verdict.action == "block" else verdict.text
-
-    async def _keep(self, lease: Lease, verdict: Verdict, *, direction: Direction) -> None:
-        await self.store.add_verdict(
-            lease.message_id,
-            direction=direction,
-            action=verdict.action,
-            findings=[
-                {"check": f.check, "action": f.action, "category": f.category} for f in verdict.findings
-            ],
-            policy=verdict.policy,
-            text_hash=hashlib.sha256(verdict.text.encode()).hexdigest(),
-        )
-
-    async def _shown_before(self, begun: Begun, chat: Chat) -> Context:
-        """What an earlier attempt showed, judged once more: the screen reads on from there."""
-        ids = [token for piece in begun.pieces for token in piece.token_ids]
-        raw = chat.tokenizer.decode(ids)[: sum(piece.size for piece in begun.pieces)]
-        return Context().after(raw, await self.moderator.check(raw, direction="output"))
-
-    async def _commit(self, lease: Lease, begun: Begun, part: Released[Piece], *, seq: int) -> None:
-        """Keep one judged piece; only then is it anybody's to show."""
-        if part.verdict.action != "allow":
-            await self._keep(lease, part.verdict, direction="output")
+    async def _show(self, lease: Lease, course: _Course, begun: Begun, told: Told, *, seq: int) -> Shown:
+        """Keep one judged piece, and what was found in it; only then is it anybody's to show."""
         await self.store.add_piece(
             lease,
             begun.answer_id,
             seq=seq,
-            text=part.text,
-            size=part.size,
-            token_ids=[token for piece in part.drafts for token in piece.ids],
-            action=part.verdict.action,
+            text=told.text,
+            size=told.size,
+            token_ids=told.token_ids,
+            action=told.action,
+            judged=course.record.found(),
         )
         self.bell.ring(lease.place.id)
-
-    async def _context(self, lease: Lease, persona: Persona, text: str, chat: Chat) -> Fitted:
-        history = await self.store.history(lease.place.id, before_message_id=lease.message_id, limit=HISTORY)
-        turns = [
-            Turn("user" if message.author == "person" else "assistant", await self._readable(message))
-            for message in history
-            if message.text and not commands.parse(message.text)
-        ]
-        turns = [*(turn for turn in turns if turn.content), Turn("user", text)]
-        return await asyncio.to_thread(fit, chat, system=persona.system, turns=turns)
+        if seq == 1:
+            self.metrics.first_piece.labels(course.model).observe(course.seconds)
+        course.shown = True
+        return Shown(begun.answer_id, seq, told.text)
 
     async def _begin(
         self, lease: Lease, name: str, persona: Persona, fitted: Fitted, served: Served
@@ -385,7 +379,9 @@ class Conversation:
     async def _finish(self, lease: Lease, course: _Course, begun: Begun, ended: Ended | None) -> str:
         """Close the answer in SQL; returns the sentence to say after it, if any."""
         reason = ended.reason if ended else "cancelled"
-        sentence = notice("timed_out", lease.place.language) if reason == "deadline" else ""
+        language = lease.place.language
+        help_ = notices.own(course.record.help, language)
+        sentence = notice("timed_out", language) if reason == "deadline" else help_
         await self.store.finish(
             lease,
             begun.answer_id,
@@ -395,6 +391,7 @@ class Conversation:
             completion_tokens=ended.completion_tokens if ended else 0,
             engine_ms=ended.engine_ms if ended else 0,
             notice=sentence or None,
+            judged=course.record.end(),
         )
         if ended:
             self.metrics.tokens.labels("prompt").inc(ended.prompt_tokens)
@@ -425,11 +422,11 @@ def _sentence_for(error: Exception, language: str) -> tuple[State, str]:
         case MessageTooLong():
             return "refused", notice("too_long", language, tokens=error.tokens, limit=error.limit)
         case Refused():
-            return "refused", notice("refused", language)
+            return "refused", notices.own(error.verdict.notice, language) or notice("refused", language)
         case PlaceClosed():
             return "refused", notice("closed", language)
         case ScreenBlocked():
-            return "stopped", notice("withheld", language)
+            return "stopped", notices.own(error.verdict.notice, language) or notice("withheld", language)
         case ScreenFailed() | ModerationFailed():
             return "failed", notice("unscreened", language)
         case _:

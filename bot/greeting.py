@@ -79,6 +79,7 @@ def table(running: Running, *, device: str) -> Table:
         "page": running.url,
         "channels": "\n".join(_channels(running)),
         "model": f"{running.model} on {device}" if device else running.model,
+        "screen": _screen(running),
         "data": str(running.data),
     }
     shown = Table(box=None, show_header=False, pad_edge=False)
@@ -87,6 +88,13 @@ def table(running: Running, *, device: str) -> Table:
     for name, value in rows.items():
         shown.add_row(name, Text(value))
     return shown
+
+
+def _screen(running: Running) -> str:
+    """An operator who lets answers through before they are judged is reminded of it at each start."""
+    if running.shadow:
+        return f"answers are shown before they are judged in {', '.join(running.shadow)} (policy {running.policy})"
+    return f"every answer is judged before it is shown (policy {running.policy})"
 
 
 def _channels(running: Running) -> Generator[str, None, None]:

@@ -18,6 +18,7 @@ from bot.exposition import Exposition
 from bot.gateway.access import Access
 from bot.metrics import Metrics
 from bot.store import Store, StoreError
+from moderation import Moderator
 from worker.client import Queue
 from worker.health import Health as QueueHealth
 from worker.health import WorkerInfo
@@ -34,11 +35,14 @@ UNAUTHORIZED = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One look. `reason` says what is wrong with the database, for operators; empty when nothing is."""
+    """One look. `reason` says what is wrong with the database, for operators; empty when nothing is. `trouble` is about
+    a policy file that cannot be used: the policy before it stays in force, so it is told and nothing is less ready."""
 
     database: bool
     queue: QueueHealth
     reason: str = ""
+    policy: str = ""
+    trouble: str = ""
 
     @property
     def ready(self) -> bool:
@@ -51,6 +55,11 @@ class Report:
             "status": _status(self.ready),
             "database": {"ok": self.database, **({"reason": self.reason} if self.reason else {})},
             "queue": {"ok": self.queue.redis, "waiting": self.queue.waiting},
+            "moderation": {
+                "ok": not self.trouble,
+                "policy": self.policy,
+                **({"reason": self.trouble} if self.trouble else {}),
+            },
             "workers": [_worker(worker) for worker in self.queue.workers],
         }
 
@@ -70,6 +79,7 @@ class Health:
     queue: Queue
     metrics: Metrics
     access: Access
+    moderator: Moderator
     _latest: _Latest = field(default_factory=_Latest, repr=False)
 
     def routes(self) -> list[web.RouteDef]:
@@ -112,7 +122,14 @@ class Health:
 
     async def _look(self) -> Report:
         reason, queue = await asyncio.gather(self._database(), self._queue())
-        return Report(database=not reason, queue=queue, reason=reason)
+        moderator = self.moderator
+        return Report(
+            database=not reason,
+            queue=queue,
+            reason=reason,
+            policy=moderator.policy,
+            trouble=moderator.trouble,
+        )
 
     async def _database(self) -> str:
         try:

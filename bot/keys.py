@@ -5,19 +5,12 @@ Knows the terminal and the store. What a key allows is decided where requests co
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from bot.store import Store
-
-T = TypeVar("T")
+from bot.operating import day, open_store, run
 
 
 class Scope(StrEnum):  # typer takes no list of Literal
@@ -53,10 +46,10 @@ def create(
     scopes = tuple(dict.fromkeys(str(one) for one in scope or [Scope.CHAT]))
 
     async def made() -> tuple[str, Any]:
-        async with _store() as store:
+        async with open_store() as store:
             return await store.create_key(name=name, screen=screen, scopes=scopes)
 
-    token, key = _run(made())
+    token, key = run(made())
     typer.echo(token)  # alone on standard output, for scripts
     Console(stderr=True).print(
         f"key {key.id} ({', '.join(key.scopes)}; screen {key.screen}). Keep it now: it is not shown again.",
@@ -72,12 +65,12 @@ def list_keys() -> None:
     from rich.text import Text
 
     async def found() -> list[Any]:
-        async with _store() as store:
+        async with open_store() as store:
             return list(await store.keys())
 
     table = Table("id", "name", "scopes", "screen", "made", "last used", "revoked")
-    for key in _run(found()):
-        times = (_day(at) for at in (key.created, key.last_used, key.revoked))
+    for key in run(found()):
+        times = (day(at) for at in (key.created, key.last_used, key.revoked))
         table.add_row(str(key.id), Text(key.name), ", ".join(key.scopes), key.screen, *times)
     Console().print(table)
 
@@ -89,41 +82,14 @@ def revoke(
     """Take a key back: requests with it are refused from now on (within two seconds)."""
 
     async def revoked() -> bool:
-        async with _store() as store:
+        async with open_store() as store:
             known = {key.id: key for key in await store.keys()}
             if key_id not in known:
                 return False
             await store.revoke_key(key_id)
             return True
 
-    if not _run(revoked()):
+    if not run(revoked()):
         typer.echo(f"There is no key {key_id}. `frontdesk keys list` shows them.", err=True)
         raise typer.Exit(1)
     typer.echo(f"key {key_id} is revoked")
-
-
-@asynccontextmanager
-async def _store() -> AsyncGenerator[Store, None]:
-    from bot.settings import Settings
-    from bot.store import Store
-
-    settings = await asyncio.to_thread(Settings.read)
-    await asyncio.to_thread(settings.data.mkdir, mode=0o700, parents=True, exist_ok=True)
-    async with Store.open(settings.database()) as store:
-        yield store
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it, or say in a sentence why not."""
-    from bot.settings import SettingsError
-    from bot.store.errors import StoreError, sentence
-
-    try:
-        return asyncio.run(work)
-    except (SettingsError, StoreError, OSError) as error:
-        typer.echo(sentence(error) if isinstance(error, StoreError) else str(error), err=True)
-        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
-
-
-def _day(at: float | None) -> str:
-    return "" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from moderation import Direction, Verdict
+
 # Seconds. Fine below one second, where people notice; the last bucket is the longest answer we allow.
 LATENCY = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+# Seconds of the moderator's classifier: a short message takes 2 ms, a window of 256 tokens 20.
+JUDGING = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+UNSUPPORTED = "unsupported"  # the language of a text that the classifier cannot read
+NOTHING_FOUND = "none"  # the category of a verdict without findings
 
 
 class Metrics:
@@ -48,6 +55,29 @@ class Metrics:
             "Answers stopped because a check itself failed",
             registry=self.registry,
         )
+        self.verdicts = Counter(
+            "frontdesk_verdicts",
+            "Texts judged, once for each category that decided",
+            ["channel", "direction", "action", "category"],
+            registry=self.registry,
+        )
+        self.classifier_seconds = Histogram(
+            "frontdesk_classifier_seconds",
+            "How long the moderator's classifier took for a text, waiting included",
+            buckets=JUDGING,
+            registry=self.registry,
+        )
+        self.unsupported = Counter(
+            "frontdesk_unsupported_language",
+            "Texts in a language that the classifier does not know: rules alone judged them",
+            ["channel", "direction"],
+            registry=self.registry,
+        )
+        self.policy_broken = Gauge(
+            "frontdesk_policy_broken",
+            "Whether the policy file was changed and cannot be used: the one before is still in force",
+            registry=self.registry,
+        )
         self.postponed = Counter(
             "frontdesk_answers_postponed",
             "Answers put back because the queue or the model was away",
@@ -56,3 +86,11 @@ class Metrics:
         self.viewers = Gauge(
             "frontdesk_web_viewers", "Open event streams of the widget", registry=self.registry
         )
+
+    def judged(self, verdict: Verdict, *, channel: str, direction: Direction) -> None:
+        """Count a verdict, under each category that made it what it is."""
+        decisive = (f.category or f.check for f in verdict.findings if f.action == verdict.action)
+        for category in set(decisive) or {NOTHING_FOUND}:
+            self.verdicts.labels(channel, direction, verdict.action, category).inc()
+        if verdict.scores.language == UNSUPPORTED:
+            self.unsupported.labels(channel, direction).inc()

@@ -5,6 +5,7 @@ Knows words only: not when they are said, nor where they are shown.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 Language = Literal["en", "zh"]
@@ -119,5 +120,13 @@ def notice(name: str, language: str = "en", **values: object) -> str:
 
     Raises KeyError for a name that is not in the catalogue.
     """
-    chosen: Language = "zh" if language.lower().startswith("zh") else "en"
-    return CATALOGUE[name][chosen].format(**values)
+    return CATALOGUE[name][_chosen(language)].format(**values)
+
+
+def own(words: Mapping[str, str], language: str) -> str:
+    """What the operator's policy says in `language`, English standing in; empty when it says nothing."""
+    return words.get(_chosen(language)) or words.get("en", "")
+
+
+def _chosen(language: str) -> Language:
+    return "zh" if language.lower().startswith("zh") else "en"

@@ -70,6 +70,13 @@ class Settings(EnvironmentSettings):
     policy: Path | None = Field(
         None, validation_alias="FRONTDESK_POLICY", description="moderation policy; empty: the bundled one"
     )
+    verdict_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        validation_alias="FRONTDESK_VERDICT_DAYS",
+        description="days that a text which the screen stopped or doubted is kept for review; 0: none is kept",
+    )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         validation_alias="FRONTDESK_API_KEYS",

@@ -218,7 +218,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     """Errors whose message is a sentence for the operator. Imported late: by now they are loaded anyway."""
     from bot.personas import PersonasError
     from bot.store.errors import StoreError
-    from moderation.errors import PolicyError
+    from moderation.errors import ModerationError
     from worker.errors import QueueError
 
     return (
@@ -226,7 +226,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
         CannotStart,
         ModelNotFound,
         PersonasError,
-        PolicyError,
+        ModerationError,  # a wrong policy, a missing classifier
         StoreError,
         QueueError,
     )

@@ -10,6 +10,9 @@ Decisions
   time became 2.3), and so every error before it keeps its own status (429, 400) instead of hiding in a 200.
 - 2026-11-24: a token that begins with "fd-" must be a good key everywhere, also where this computer may ask without
   one: a revoked key stays revoked. Any other token is ignored there, as clients cannot go without one.
+- 2026-11-24: /v1 is the channel "api" to the policy, to metrics and beside verdicts, and each key's name is a place in
+  it: terms of its own for one program are `places: {"api:NAME": ...}`. A key's `shadow` or `off` goes before the
+  policy; a key that holds follows the policy's `screen`.
 """
 
 from bot.gateway.access import Access, Caller

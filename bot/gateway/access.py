@@ -19,8 +19,9 @@ from bot.limits import Limiter
 from bot.peer import address, is_local, is_own_address
 from bot.settings import Settings
 from bot.store import Key, Store, StoreUnavailable
-from moderation import Mode
+from moderation import Mode, Where
 
+CHANNEL = "api"  # in the policy, in metrics and beside verdicts, as slack, telegram and web are
 ADMIN = "admin"  # the scope that opens /metrics and the details of /readyz
 PREFIX = "fd-"  # every key that the house makes begins so; a token like this must be a good one
 
@@ -49,12 +50,19 @@ NOT_LOCAL = (
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `name` is for limits, `key_id` the stored key's, `screen` how its answers are judged."""
+    """Who asks. `name` is for limits, `label` for operators and the policy, `key_id` the stored key's, `screen` how its
+    answers are judged."""
 
     name: str
+    label: str
     key_id: int | None = None
     screen: Mode = "hold"
     admin: bool = True  # operators, and whoever sits at this computer
+
+    @property
+    def where(self) -> Where:
+        """What the policy calls this place: channels.api, or places."api:LABEL"."""
+        return Where(CHANNEL, self.label)
 
 
 class Access:
@@ -92,15 +100,16 @@ class Access:
     async def _known(self, request: web.Request) -> Caller:
         token = _token(request)
         if token and self._is_operator(token):
-            return Caller("operator")
+            return Caller("operator", "operator")
         if self._opens_here and is_local(request) and not token.startswith(PREFIX):
-            return Caller("here")
+            return Caller("here", "here")
         if not token:
             raise Unauthorized(NO_KEY if self._operators else NOT_LOCAL)
         key = await self._stored(token, by=address(request, trusted_proxies=self._trusted_proxies))
         if key is None:
             raise Unauthorized(WRONG_KEY)
-        return Caller(f"key {key.id}", key_id=key.id, screen=key.screen, admin=ADMIN in key.scopes)
+        name = f"key {key.id}"
+        return Caller(name, key.name or name, key_id=key.id, screen=key.screen, admin=ADMIN in key.scopes)
 
     def _is_operator(self, token: str) -> bool:
         """Compared with every key and in constant time, so that timing tells nothing."""

@@ -6,10 +6,9 @@ asks again.
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -18,23 +17,25 @@ import structlog
 from aiohttp import web
 
 from bot.gateway import chunks
-from bot.gateway.access import Access, Caller
+from bot.gateway.access import CHANNEL, Access, Caller
+from bot.gateway.audit import keep, note, to_its_end
 from bot.gateway.body import read_object
 from bot.gateway.errors import ApiError, server_error, told
 from bot.gateway.models import resolve
-from bot.gateway.prompts import Prompt, Prompts, note
+from bot.gateway.prompts import Prompt, Prompts, Reading
 from bot.gateway.requests import Completion, parse
 from bot.gateway.sse import EventStream
 from bot.metrics import Metrics
 from bot.models import Models
+from bot.record import Record
 from bot.store import Store, StoreUnavailable
-from moderation import Moderator, ScreenBlocked, ScreenFailed, screened
+from moderation import Moderator, ScreenBlocked, ScreenFailed, Verdict, screened
+from moderation.pii import Restorer
 from worker.client import JobFailed, Queue, QueueBusy, QueueUnavailable
 from worker.jobs import AnswerJob, Ended, Piece
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "v1"  # in metrics, beside slack, telegram and web
 JOB_SECONDS = 600.0  # the longest answer; the clients' own patience is the same by default
 
 
@@ -48,9 +49,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Read:
-    """What the worker said so far; filled while the pieces pass by."""
+    """What the worker said so far, and what was found in it; filled while the pieces pass by. `written` is what nobody
+    has judged yet."""
 
+    record: Record
     tokens: int = 0
+    written: str = ""
     ended: Ended | None = None
 
     async def pieces(self, events: AsyncGenerator[Piece | Ended, None]) -> AsyncGenerator[Piece, None]:
@@ -59,7 +63,17 @@ class _Read:
                 self.ended = event
             else:
                 self.tokens = event.index + len(event.ids)
+                self.written += event.text
                 yield event
+
+    def judged(self, verdict: Verdict, size: int) -> None:
+        """The next `size` characters were judged."""
+        window, self.written = self.written[:size], self.written[size:]
+        self.hear(verdict, window)
+
+    def hear(self, verdict: Verdict, window: str) -> None:
+        note(verdict, direction="output")
+        self.record.hear(verdict, window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +85,7 @@ class Completions:
     models: Models
     access: Access
     metrics: Metrics
+    keeps_texts: bool = True
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Answer one request. Every error before the first text has its own status."""
@@ -79,13 +94,13 @@ class Completions:
         try:
             asked = parse(await read_object(request))
             served = resolve(asked.model, self.models, conversation=_beginning(asked))
-            prompt = await self.prompts.prompt(asked, served.chat, screen=caller.screen)
-            job = self._job(asked, prompt, model=served.reference)
+            reading = await self.prompts.read(asked, served.chat, caller=caller)
+            job = self._job(asked, reading.prompt, model=served.reference)
         except ApiError as error:
             self.metrics.received.labels(CHANNEL, error.code or "refused").inc()
             raise
         self.metrics.received.labels(CHANNEL, "accepted").inc()
-        async with aclosing(self._answer(job, caller, started=started)) as answer:
+        async with aclosing(self._answer(job, reading, caller, started=started)) as answer:
             if asked.stream:
                 return await self._stream(request, job, answer, include_usage=asked.include_usage)
             return await self._whole(request, job, answer)
@@ -116,16 +131,16 @@ class Completions:
     # -- out -------------------------------------------------------------------------------------------------
 
     async def _answer(
-        self, job: AnswerJob, caller: Caller, *, started: float
+        self, job: AnswerJob, reading: Reading, caller: Caller, *, started: float
     ) -> AsyncGenerator[str | Outcome, None]:
         """The answer's text as it may be shown, then its outcome. Leaving early frees the engine; what it cost is
         kept in any case, after the last word."""
-        read = _Read()
+        read = _Read(Record(metrics=self.metrics, channel=CHANNEL, keeps_text=self.keeps_texts))
         reason = "abort"  # unless we hear otherwise, the reader has left
         first = True
         with self.metrics.running.track_inprogress():
             try:
-                async with aclosing(self._released(job, caller, read)) as texts:
+                async with aclosing(self._released(job, reading, caller, read)) as texts:
                     async for text in texts:
                         if first:
                             self.metrics.first_piece.labels(job.model).observe(time.monotonic() - started)
@@ -134,7 +149,8 @@ class Completions:
                 outcome = _outcome(job, read)
                 reason = outcome.reason
                 yield outcome
-            except ScreenBlocked:
+            except ScreenBlocked as error:
+                read.hear(error.verdict, error.verdict.text)
                 reason = "content_filter"
                 yield Outcome("content_filter", chunks.Usage(len(job.prompt), read.tokens))
             except Exception as error:
@@ -143,10 +159,14 @@ class Completions:
             finally:
                 self.metrics.answers.labels(CHANNEL, reason, job.model).inc()
                 self.metrics.answer_seconds.labels(job.model).observe(time.monotonic() - started)
-                await _to_its_end(self._keep_usage(job, caller, read))
+                await to_its_end(self._keep(job, reading, caller, read))
 
-    async def _released(self, job: AnswerJob, caller: Caller, read: _Read) -> AsyncGenerator[str, None]:
-        """The text as the screen lets it through. Ending early for whatever reason cancels the job (P6)."""
+    async def _released(
+        self, job: AnswerJob, reading: Reading, caller: Caller, read: _Read
+    ) -> AsyncGenerator[str, None]:
+        """The text as the screen lets it through, with what was hidden from the model put back. Ending early for
+        whatever reason cancels the job (P6)."""
+        restorer = Restorer(reading.vault)
         try:
             async with (
                 self.queue.answer(job) as events,
@@ -155,23 +175,29 @@ class Completions:
                     screened(
                         pieces,
                         self.moderator,
-                        mode=caller.screen,
-                        on_verdict=lambda verdict: note(verdict, direction="output"),
+                        mode=reading.mode,
+                        where=caller.where,
+                        system=reading.system,
+                        on_verdict=_beside(read) if reading.mode == "shadow" else None,
                     )
                 ) as released,
             ):
                 async for part in released:
-                    if part.text:
-                        yield part.text
+                    if reading.mode == "hold" and part.size:
+                        read.judged(part.verdict, part.size)
+                    if text := restorer.feed(part.text):
+                        yield text
+            if text := restorer.end():
+                yield text
         except (QueueBusy, JobFailed):
             raise  # nothing is running
         except ScreenFailed:
             self.metrics.screen_failures.inc()
-            await _to_its_end(self._cancel(job))
+            await to_its_end(self._cancel(job))
             raise
         except BaseException:  # a reader who left, a blocked text, a shutdown: nobody reads the rest
             if read.ended is None:
-                await _to_its_end(self._cancel(job))
+                await to_its_end(self._cancel(job))
             raise
 
     async def _cancel(self, job: AnswerJob) -> None:
@@ -180,7 +206,11 @@ class Completions:
         except QueueUnavailable:
             log.warning("an answer could not be cancelled, its deadline will end it", job=job.id)
 
-    async def _keep_usage(self, job: AnswerJob, caller: Caller, read: _Read) -> None:
+    async def _keep(self, job: AnswerJob, reading: Reading, caller: Caller, read: _Read) -> None:
+        await self._keep_usage(job, reading, caller, read)
+        await keep(self.store, (*reading.judged, *read.record.end()), caller)
+
+    async def _keep_usage(self, job: AnswerJob, reading: Reading, caller: Caller, read: _Read) -> None:
         """What the answer cost. It was given: a database that is away must not spoil it."""
         tokens = read.ended.completion_tokens if read.ended else read.tokens
         if not tokens and not read.ended:
@@ -191,7 +221,7 @@ class Completions:
             await self.store.add_usage(
                 key_id=caller.key_id,
                 model=job.model,
-                screen=caller.screen,
+                screen=reading.mode,
                 prompt_tokens=len(job.prompt),
                 completion_tokens=tokens,
                 engine_ms=read.ended.engine_ms if read.ended else 0,
@@ -252,14 +282,9 @@ def _beginning(asked: Completion) -> str:
     return "\n".join(turn.content for turn in asked.turns[: first + 1])
 
 
-async def _to_its_end(work: Coroutine[None, None, None]) -> None:
-    """Do the work even when the reader leaves meanwhile, as most do once they have their answer; only then let go."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+def _beside(read: _Read) -> Callable[[Verdict], None]:
+    """In the shadow text goes out first; which characters a verdict is about is not told."""
+    return lambda verdict: read.hear(verdict, verdict.text)
 
 
 def _outcome(job: AnswerJob, read: _Read) -> Outcome:

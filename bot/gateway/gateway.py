@@ -33,6 +33,7 @@ class Gateway:
     access: Access
     metrics: Metrics
     created: int
+    keeps_texts: bool = True  # of verdicts, for review
 
     def routes(self) -> list[web.RouteDef]:
         """Everything below /v1, unknown paths and wrong methods included: they too answer in OpenAI's shape."""
@@ -40,13 +41,21 @@ class Gateway:
             store=self.store,
             queue=self.queue,
             moderator=self.moderator,
-            prompts=Prompts(moderator=self.moderator, metrics=self.metrics),
+            prompts=Prompts(
+                moderator=self.moderator,
+                metrics=self.metrics,
+                store=self.store,
+                keeps_texts=self.keeps_texts,
+            ),
             models=self.models,
             access=self.access,
             metrics=self.metrics,
+            keeps_texts=self.keeps_texts,
         )
         cards = ModelCards(access=self.access, models=self.models, created=self.created)
-        moderations = Moderations(access=self.access, moderator=self.moderator)
+        moderations = Moderations(
+            access=self.access, moderator=self.moderator, metrics=self.metrics, store=self.store
+        )
         return [
             *_route("POST", "/v1/chat/completions", completions.create),
             *_route("GET", "/v1/models", cards.index),

@@ -1,6 +1,12 @@
 """POST /v1/moderations: what the policy finds in a text, in OpenAI's form, and what it would do with it as input.
 
 Knows the form. Leaves judging to the moderator.
+
+2026-11-24: `category_scores` are the classifier's own probabilities where it has such a category, raised to 1.0 where
+a rule found one. It has no sub-categories: hate/threatening and the like are what rules say, else 0.0. A category is
+true where the policy would do something about it; a high score below the policy's thresholds is not. Personal data
+and secrets are no offence: they show in `action` alone, and flag nothing. What is asked here is written down without
+its text and asks nobody for a review: the caller only wanted to know.
 """
 
 from __future__ import annotations
@@ -13,11 +19,17 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bot.gateway.access import Access
+from bot.gateway.access import CHANNEL, Access, Caller
+from bot.gateway.audit import keep, to_its_end
 from bot.gateway.body import read_model, read_object
 from bot.gateway.errors import BadRequest
 from bot.gateway.unsupported import refuse_options
-from moderation import Moderator, TextRefused, Verdict, clean
+from bot.metrics import Metrics
+from bot.record import is_private, judged
+from bot.store import Store
+from moderation import ModerationFailed, Moderator, TextRefused, Verdict, clean
+from moderation.categories import CATEGORIES as CLASSIFIED
+from moderation.categories import OVERALL
 
 INPUTS = 128  # texts a request: judging them one after another stays within a second
 # OpenAI's categories; those of our own policy come on top.
@@ -61,42 +73,68 @@ class _Body(BaseModel):
 class Moderations:
     access: Access
     moderator: Moderator
+    metrics: Metrics
+    store: Store
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Judge each text by itself, as a person's message."""
-        await self.access.caller(request)
+        caller = await self.access.caller(request)
         body = await read_object(request)
         asked = read_model(_Body, {name: value for name, value in body.items() if value is not None})
         refuse_options(asked.model_extra or {})
-        results = []
-        for number, text in enumerate(asked.input):
-            results.append(_result(await self._verdict(text, number)))
+        texts = [_readable(text, number) for number, text in enumerate(asked.input)]
+        verdicts = []
+        for text in texts:
+            verdicts.append(await self._verdict(text, caller))
             await asyncio.sleep(0)  # others' turn: many long texts are much to read
-        return web.json_response(
+        response = web.json_response(
             {
                 "id": f"modr-{uuid.uuid4().hex}",
                 "model": f"frontdesk-policy-{self.moderator.policy}",
-                "results": results,
+                "results": [_result(verdict) for verdict in verdicts],
             }
         )
+        await response.prepare(request)
+        await response.write_eof()  # nobody need wait for what is written down
+        rows = [
+            judged(verdict, text, direction="input", keeps_text=False)
+            for verdict, text in zip(verdicts, texts, strict=True)
+        ]
+        await to_its_end(keep(self.store, rows, caller))
+        return response
 
-    async def _verdict(self, text: str, number: int) -> Verdict:
+    async def _verdict(self, text: str, caller: Caller) -> Verdict:
         try:
-            cleaned = clean(text)
-        except TextRefused as error:
-            raise BadRequest(
-                f"Invalid 'input[{number}]': {error}.", code="invalid_value", param=f"input[{number}]"
-            ) from None
-        return await self.moderator.check(cleaned, direction="input")
+            verdict = await self.moderator.check(text, direction="input", where=caller.where)
+        except ModerationFailed:
+            self.metrics.screen_failures.inc()
+            raise
+        self.metrics.judged(verdict, channel=CHANNEL, direction="input")
+        return verdict
+
+
+def _readable(text: str, number: int) -> str:
+    try:
+        return clean(text)
+    except TextRefused as error:
+        raise BadRequest(
+            f"Invalid 'input[{number}]': {error}.", code="invalid_value", param=f"input[{number}]"
+        ) from None
 
 
 def _result(verdict: Verdict) -> dict[str, Any]:
-    found = {finding.category or finding.check for finding in verdict.findings if finding.action != "allow"}
-    names = (*CATEGORIES, *sorted(found - set(CATEGORIES)))
+    found = [f for f in verdict.findings if f.action != "allow" and not is_private(f)]
+    named = {finding.category or finding.check for finding in found}
+    by_rule = {finding.category or finding.check for finding in found if finding.score is None}
+    names = (*CATEGORIES, *sorted({*CLASSIFIED, *named} - set(CATEGORIES)))
+    topics = {f.category: f.score for f in found if f.score is not None}
+    scores = {**topics, **verdict.scores.values}
     return {
-        "flagged": verdict.action != "allow",
+        "flagged": bool(found) or verdict.action == "block",
         "action": verdict.action,
-        "categories": {name: name in found for name in names},
-        "category_scores": {name: float(name in found) for name in names},
+        "categories": {name: name in named for name in names},
+        "category_scores": {name: 1.0 if name in by_rule else scores.get(name, 0.0) for name in names},
         "category_applied_input_types": {name: ["text"] for name in names},
+        "overall": scores.get(OVERALL),
+        "language": verdict.scores.language,
     }

@@ -10,12 +10,18 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from bot import notices
 from bot.context import shared
+from bot.gateway.access import CHANNEL, Caller
+from bot.gateway.audit import keep, note
 from bot.gateway.errors import BadRequest
 from bot.gateway.requests import Completion
 from bot.metrics import Metrics
+from bot.record import judged_beside
+from bot.store import Judged, Store
 from inference.chat import Chat, Turn
-from moderation import Direction, Mode, ModerationFailed, Moderator, Verdict
+from moderation import Mode, ModerationFailed, Moderator, Verdict
+from moderation.pii import Vault, mask
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +40,26 @@ class Prompt:
     room: int
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the model reads, what stands behind the placeholders in it, and what was found in what the client sent.
+    `mode`: how the answer is screened."""
+
+    prompt: Prompt
+    mode: Mode
+    system: str
+    vault: Vault
+    judged: tuple[Judged, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
     moderator: Moderator
     metrics: Metrics
+    store: Store
+    keeps_texts: bool = True
 
-    async def prompt(self, asked: Completion, chat: Chat, *, screen: Mode) -> Prompt:
+    async def read(self, asked: Completion, chat: Chat, *, caller: Caller) -> Reading:
         """The conversation as a model's token ids. An over-long one is told so before it is judged.
 
         Raises BadRequest for what does not fit, what the policy blocks and what the chat template refuses (ChatError),
@@ -47,41 +67,59 @@ class Prompts:
         """
         prompt = await _rendered(asked.turns, chat)
         _check_room(prompt, asked)
-        turns = await self._judged(asked.turns, screen)
+        # A key that is not simply held says so itself; else the policy does.
+        mode = caller.screen if caller.screen != "hold" else self.moderator.mode(caller.where)
+        if mode == "off":
+            return Reading(prompt, mode, _system(asked.turns), Vault())
+        vault = Vault(turn.content for turn in asked.turns)
+        turns, found = await self._judged(asked.turns, caller, mode, vault)
         if turns == asked.turns:
-            return prompt
+            return Reading(prompt, mode, _system(turns), Vault(), found)
         prompt = await _rendered(turns, chat)
         _check_room(prompt, asked)
-        return prompt
+        return Reading(prompt, mode, _system(turns), vault, found)
 
-    async def _judged(self, turns: tuple[Turn, ...], screen: Mode) -> tuple[Turn, ...]:
-        """The turns as the model may read them. All that the client wrote is judged, whatever role it gave it; what
-        the model said was judged then."""
-        if screen == "off":
-            return turns
-        judged = list(turns)
+    async def _judged(
+        self, turns: tuple[Turn, ...], caller: Caller, mode: Mode, vault: Vault
+    ) -> tuple[tuple[Turn, ...], tuple[Judged, ...]]:
+        """The turns as the model may read them, and what was found. All that the client wrote is judged, whatever role
+        it gave it; what the model said was judged then, and only loses what the client's own words gave to the vault.
+        """
+        read, found = list(turns), list[Judged]()
         for number, turn in enumerate(turns):
             if turn.role == "assistant":
                 continue
-            verdict = await self._verdict(turn.content, screen)
-            if verdict is None or screen == "shadow":
+            verdict = await self._verdict(turn.content, caller, mode, vault)
+            if verdict is None:
+                continue
+            row = await judged_beside(verdict, turn.content, direction="input", keeps_text=self.keeps_texts)
+            found.append(row)
+            if mode == "shadow":
                 continue
             if verdict.action == "block":
+                await keep(self.store, found, caller)
                 raise _refused(verdict)
-            judged[number] = replace(turn, content=verdict.text)
+            read[number] = replace(turn, content=verdict.text)
             await asyncio.sleep(0)  # others' turn: a long conversation is much to read
-        return tuple(judged)
+        if mode == "hold":
+            read = [
+                replace(turn, content=mask(turn.content, (), vault)) if turn.role == "assistant" else turn
+                for turn in read
+            ]
+        return tuple(read), tuple(found)
 
-    async def _verdict(self, text: str, screen: Mode) -> Verdict | None:
+    async def _verdict(self, text: str, caller: Caller, mode: Mode, vault: Vault) -> Verdict | None:
         """None where a check failed and only watches."""
+        masking = vault if mode == "hold" else None
         try:
-            verdict = await self.moderator.check(text, direction="input")
+            verdict = await self.moderator.check(text, direction="input", where=caller.where, vault=masking)
         except ModerationFailed as error:
             self.metrics.screen_failures.inc()
-            if screen == "hold":
+            if mode == "hold":
                 raise
             log.warning("a check failed in the shadow", check=error.check)
             return None
+        self.metrics.judged(verdict, channel=CHANNEL, direction="input")
         note(verdict, direction="input")
         return verdict
 
@@ -94,8 +132,11 @@ async def _rendered(turns: tuple[Turn, ...], chat: Chat) -> Prompt:
 
 def _prompt(turns: tuple[Turn, ...], chat: Chat) -> Prompt:
     ids = chat.prompt(turns)
-    system = turns[0].content if turns[0].role == "system" else ""
-    return Prompt(ids, prefix=shared(chat, system, ids), room=chat.context_length - len(ids))
+    return Prompt(ids, prefix=shared(chat, _system(turns), ids), room=chat.context_length - len(ids))
+
+
+def _system(turns: tuple[Turn, ...]) -> str:
+    return turns[0].content if turns[0].role == "system" else ""
 
 
 def _check_room(prompt: Prompt, asked: Completion) -> None:
@@ -110,13 +151,6 @@ def _check_room(prompt: Prompt, asked: Completion) -> None:
         )
 
 
-def note(verdict: Verdict, *, direction: Direction) -> None:
-    """What the screen decided, for operators; the text itself stays out of the log."""
-    if verdict.action != "allow":
-        checks = sorted({finding.check for finding in verdict.findings})
-        log.info("judged", direction=direction, action=verdict.action, checks=checks, policy=verdict.policy)
-
-
 def _refused(verdict: Verdict) -> BadRequest:
     if any(finding.action == "block" and finding.category == "length" for finding in verdict.findings):
         return BadRequest(
@@ -125,7 +159,7 @@ def _refused(verdict: Verdict) -> BadRequest:
             param="messages",
         )
     return BadRequest(
-        "Your request was rejected by the policy of this server.",
+        notices.own(verdict.notice, "en") or "Your request was rejected by the policy of this server.",
         code="content_policy_violation",
         param="messages",
     )

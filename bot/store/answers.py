@@ -1,6 +1,6 @@
 """Answers: begun once, told in pieces, ended once, each step only for whoever holds the lease.
 
-Knows fencing, pieces, verdicts and notices. Who may answer what is the inbox's.
+Knows fencing, pieces and notices. Who may answer what is the inbox's.
 
 Every step locks the place first (`clock.tick`) and checks the lease after, in a statement of its own: a snapshot
 taken before the lock could still show a lease that another bot has taken meanwhile.
@@ -13,26 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Double,
-    and_,
-    bindparam,
-    exists,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import JSON, ColumnElement, and_, bindparam, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import State
 from bot.store.clock import parts, storable, tick
 from bot.store.database import Database
 from bot.store.errors import AnswerStopped, LeaseLost
-from bot.store.tables import answer, inbox, message, piece, usage, verdict
-from bot.store.values import Begun, BegunPiece, Lease
+from bot.store.tables import answer, inbox, message, piece, usage
+from bot.store.values import Begun, BegunPiece, Judged, Lease
+from bot.store.verdicts import keep
 
 # What the inbox remembers of a message that reached its end.
 OUTCOME: Mapping[State, str] = {"refused": "refused", "failed": "failed"}
@@ -159,8 +149,9 @@ class Answers:
         size: int,
         token_ids: Sequence[int],
         action: str,
+        judged: Sequence[Judged] = (),
     ) -> None:
-        """Commit one judged piece; only then is it anybody's to show.
+        """Commit one judged piece, and what was found in it; only then is it anybody's to show.
 
         `size` counts the characters as the model wrote them. Raises AnswerStopped, LeaseLost, StoreUnavailable.
         """
@@ -178,38 +169,11 @@ class Answers:
                 "new_clock": clock,
             }
             if (await connection.execute(_ADD_PIECE, values)).rowcount == 1:
+                place = lease.place
+                await keep(connection, judged, message_id=answer_id, place_id=place.id, channel=place.channel)
                 return
             held = (await connection.execute(select(inbox.c.id).where(holds(lease)))).first()
         raise AnswerStopped if held else LeaseLost(f"message {lease.message_id}")
-
-    async def add_verdict(
-        self,
-        message_id: int,
-        *,
-        direction: str,
-        action: str,
-        findings: Sequence[Mapping[str, object]],
-        policy: str,
-        text_hash: str,
-    ) -> None:
-        """Keep what the screen found in a message; nothing when the message was forgotten meanwhile.
-
-        A message is judged anew each time it is tried: what was found in it before is not kept twice.
-        """
-        row: dict[str, ColumnElement[Any]] = {
-            "direction": literal(direction),
-            "action": literal(action),
-            "findings": literal([dict(finding) for finding in findings], JSON()),
-            "policy": literal(policy),
-            "text_hash": literal(text_hash),
-            "created": literal(time.time(), Double()),
-        }
-        there = select(message.c.id, *row.values()).where(message.c.id == message_id)
-        if direction == "input":
-            before = exists().where(verdict.c.message_id == message_id, verdict.c.direction == direction)
-            there = there.where(~before.where(verdict.c.policy == policy, verdict.c.text_hash == text_hash))
-        async with self.database.write(durable=False) as connection:
-            await connection.execute(insert(verdict).from_select(["message_id", *row], there))
 
     async def finish(
         self,
@@ -222,8 +186,10 @@ class Answers:
         completion_tokens: int = 0,
         engine_ms: float = 0,
         notice: str | None = None,
+        judged: Sequence[Judged] = (),
     ) -> None:
-        """End a leased message, its answer (also one that an earlier lease began) and say `notice` after it.
+        """End a leased message, its answer (also one that an earlier lease began) and say `notice` after it. `judged`
+        is what was found in the answer and belongs to none of its pieces.
 
         What was shown is what the answer remains. Raises LeaseLost, StoreUnavailable.
         """
@@ -239,6 +205,8 @@ class Answers:
                 said = _message(lease, author="house", state="done", text=notice, born=clock)
                 await connection.execute(SAY, said)
             if answer_id is not None:
+                place = lease.place
+                await keep(connection, judged, message_id=answer_id, place_id=place.id, channel=place.channel)
                 await _use(
                     connection,
                     lease,

@@ -15,6 +15,7 @@ from bot.store.people import People
 from bot.store.schema import migrate
 from bot.store.sessions import Sessions
 from bot.store.timeline import Timeline
+from bot.store.verdicts import Verdicts
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         timeline = Timeline(database)
         sessions = Sessions(database, people)
         keys = Keys(database)
+        verdicts = Verdicts(database)
         self._database = database
         # what comes in
         self.accept = inbox.accept
@@ -38,9 +40,16 @@ class Store:
         # what is answered
         self.begin = answers.begin
         self.add_piece = answers.add_piece
-        self.add_verdict = answers.add_verdict
         self.finish = answers.finish
         self.note = answers.note
+        # what was judged, and what people make of it
+        self.add_verdict = verdicts.add_verdict
+        self.add_verdicts = verdicts.add_verdicts
+        self.waiting = verdicts.waiting
+        self.verdict = verdicts.verdict
+        self.decide = verdicts.decide
+        self.decisions = verdicts.decisions
+        self.clear_texts = verdicts.clear_texts
         # what is seen and remembered
         self.timeline = timeline.timeline
         self.history = timeline.history

@@ -12,7 +12,10 @@ from sqlmodel import Field, SQLModel
 
 # SQLite numbers rows by themselves only in a column called exactly INTEGER.
 BIG = BigInteger().with_variant(Integer(), "sqlite")
-UNFINISHED = "state IN ('received', 'leased')"  # literal, so that both databases use the partial index
+# Literal, so that both databases use the partial indexes.
+UNFINISHED = "state IN ('received', 'leased')"
+WAITING = "review = 'pending'"
+TEXT_KEPT = "text IS NOT NULL"
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -192,16 +195,42 @@ class Outbox(Kept, table=True):
 
 
 class Verdict(Kept, table=True):
-    """What the screen found in a message."""
+    """What the screen found in a text: of a message, of a piece of an answer, or of a request to /v1."""
+
+    __table_args__ = (
+        Index(
+            "ix_verdict_waiting",
+            "id",
+            sqlite_where=text(WAITING),
+            postgresql_where=text(WAITING),
+        ),
+        Index(
+            "ix_verdict_text_kept",
+            "created",
+            sqlite_where=text(TEXT_KEPT),
+            postgresql_where=text(TEXT_KEPT),
+        ),
+    )
 
     id: int | None = _id()
-    message_id: int = _to("message.id", gone="CASCADE", index=True)
+    message_id: int | None = _to("message.id", null=True, gone="CASCADE", index=True)  # none for /v1
+    place_id: int | None = _to("place.id", null=True)
+    channel: str
+    caller: str  # the name of the key that asked, for /v1
     direction: str
     action: str
-    findings: list[dict[str, Any]] = _json()
+    findings: list[dict[str, Any]] = _json()  # check, action, category, score, threshold, span
+    scores: dict[str, float] = _json()  # by category; empty when no classifier judged
+    language: str
+    model: str  # the classifier
     policy: str
-    text_hash: str
+    text_hash: str = Field(index=True)  # SHA-256 of the text as it was judged
+    text: str | None  # only while there is something to review and retention allows
     created: float = _time()
+    review: str | None  # pending, approved (it was fine), rejected (rightly stopped); none: nobody is asked
+    reviewed_by: str
+    reviewed_at: float | None = _time(null=True)
+    note: str
 
 
 class Feedback(Kept, table=True):

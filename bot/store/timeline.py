@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
+    and_,
     bindparam,
     case,
     cast,
@@ -81,7 +82,7 @@ class Timeline:
             asked = [row.id for row in said if row.author == "person"]
             told = (await connection.execute(_TOLD, {"asked": asked})).all() if asked else []
         rows = sorted((*said, *told), key=lambda row: (row.reply_to or row.id, row.id))
-        messages = (HistoryMessage(r.id, r.author, text_of(r.content), bool(r.redacted)) for r in rows)
+        messages = (HistoryMessage(r.id, r.author, text_of(r.content), bool(r.unclear)) for r in rows)
         return [message for message in messages if message.text][-limit:]
 
     async def reset(self, place_id: int) -> None:
@@ -92,12 +93,18 @@ class Timeline:
 
 
 _HISTORY = (message.c.id, message.c.author, message.c.content, message.c.reply_to)
-_REDACTED = exists().where(
-    verdict.c.message_id == message.c.id, verdict.c.direction == "input", verdict.c.action == "redact"
+_JUDGED = exists().where(verdict.c.message_id == message.c.id, verdict.c.direction == "input")
+# Of a person: hidden in part, stopped in the shadow, or never judged (its check failed, or it was stopped before).
+_UNCLEAR = and_(
+    message.c.author == "person",
+    or_(
+        _JUDGED.where(verdict.c.action.in_(("redact", "block"))),
+        ~_JUDGED,
+    ),
 )
 # The newest words of people and operators,
 _SPOKEN = (
-    select(*_HISTORY, _REDACTED.label("redacted"))
+    select(*_HISTORY, _UNCLEAR.label("unclear"))
     .where(message.c.place_id == bindparam("place"), message.c.author.in_(("person", "operator")))
     .where(message.c.state != "refused", message.c.id < bindparam("before", type_=BIG))
     .where(
@@ -108,7 +115,7 @@ _SPOKEN = (
     .limit(bindparam("some", type_=Integer()))
 )
 # and the answers to them that are not under way any more.
-_TOLD = select(*_HISTORY, false().label("redacted")).where(
+_TOLD = select(*_HISTORY, false().label("unclear")).where(
     message.c.reply_to.in_(bindparam("asked", expanding=True)),
     message.c.author == "model",
     message.c.ended.is_not(None),

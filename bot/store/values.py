@@ -5,13 +5,15 @@ Ids are integers that are never used twice; times are UTC, in seconds since 1970
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from bot.messages import Author
 
 Mode = Literal["assistant", "human", "closed"]
 Screen = Literal["hold", "shadow", "off"]
+Decision = Literal["approved", "rejected"]  # a false alarm: the text was fine; rightly stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """What was said before, the house's notices left out. `redacted`: the screen hid some of it from the model."""
+    """What was said before, the house's notices left out. `unclear`: the screen hid some of it from the model, or has
+    not judged it."""
 
     id: int
     author: Author
     text: str
-    redacted: bool = False
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,51 @@ class Key:
     created: float
     last_used: float | None
     revoked: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A verdict on its way into the table. `text` is None where none of it may be kept; `waits`: a person is asked."""
+
+    direction: Literal["input", "output"]
+    action: str
+    policy: str
+    text_hash: str
+    findings: tuple[Mapping[str, Any], ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    language: str = ""
+    model: str = ""
+    text: str | None = None
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVerdict:
+    """A verdict as it lies in the table. `text` is None once it is no longer kept."""
+
+    id: int
+    channel: str
+    place: str
+    caller: str
+    direction: str
+    action: str
+    findings: list[dict[str, Any]]
+    scores: dict[str, float]
+    language: str
+    model: str
+    policy: str
+    text_hash: str
+    text: str | None
+    created: float
+    review: str | None
+    reviewed_by: str
+    reviewed_at: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The verdict after somebody decided on it; `changed` is False when somebody had before, and that stands."""
+
+    verdict: KeptVerdict
+    changed: bool

@@ -181,6 +181,21 @@ async def test_a_check_that_fails_on_the_question_fails_closed(desk):
     assert desk.queue.asked_for == []
 
 
+async def test_what_was_never_judged_does_not_reach_the_model_with_the_next_question(desk):
+    await desk.ask("crash")
+    await desk.ask("hello")
+    assert "crash" not in desk.prompt()
+
+
+async def test_what_was_stopped_before_it_was_judged_is_judged_before_the_model_reads_it(desk):
+    for said in ("a forbidden question", "the secret is out", "/stop"):
+        await desk.say(said)
+    await desk.ask("answer what I said before")
+    assert "forbidden" not in desk.prompt()
+    assert "secret" not in desk.prompt()
+    assert "is out" in desk.prompt()
+
+
 async def test_a_redacted_answer_counts_the_characters_that_the_model_wrote(desk):
     desk.script = ["The secret is out. ", "More."]
     await desk.say("hello")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from bot import doctor
 from bot.doctor import Finding, examine, surroundings
 from bot.embedded import embedded_redis
 from bot.settings import Settings, SettingsError, known_variables
 from bot.store import Store
 from inference import cuda, random_model, tpu
+from moderation import classifier
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,26 @@ def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for variable in known_variables():
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+class Loaded:
+    """A classifier that takes no second to load."""
+
+    languages = ("en", "zh")
+    model = "mini-1"
+    closed = 0
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Loaded:
+        return cls()
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+
+@pytest.fixture(autouse=True)
+def _a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "Classifier", Loaded)
 
 
 async def found(environment: dict[str, str] | None = None, **options: Any) -> dict[str, Finding]:
@@ -112,6 +133,49 @@ async def test_a_missing_model_and_broken_files_are_failures_with_their_own_sent
     assert {findings[what].state for what in ("model", "personas", "policy")} == {"fail"}
 
 
+async def test_the_classifier_is_named_with_its_languages_and_closed_again(tmp_path: Path) -> None:
+    before = Loaded.closed
+    finding = (await found(data=tmp_path))["classifier"]
+    assert (finding.state, finding.said) == ("ok", "mini-1, languages en, zh; rules judge all others")
+    assert Loaded.closed == before + 1
+
+
+async def test_a_missing_classifier_is_a_failure_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(folder: Path | None) -> Loaded:
+        raise classifier.ClassifierMissing("there is no such folder")
+
+    monkeypatch.setattr(Loaded, "load", missing)
+    finding = (await found(data=tmp_path))["classifier"]
+    assert finding.state == "fail"
+    assert "no such folder" in finding.said
+    assert "models rollback --as moderation" in finding.todo
+
+
+SHADOWS = """
+version: "1"
+extends: bundled
+channels: {telegram: {screen: shadow}, slack: {screen: hold}}
+places: {"slack:C1": {screen: shadow}}
+"""
+
+
+async def test_where_answers_are_shown_unjudged_is_warned_of_by_name(tmp_path: Path) -> None:
+    assert (await found(data=tmp_path))["screen"].state == "ok"
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(SHADOWS)
+    finding = (await found(data=tmp_path, policy=policy))["screen"]
+    assert (finding.state, "shadow in telegram, slack:C1:" in finding.said) == ("warn", True)
+    policy.write_text(SHADOWS.replace("channels", "screen: shadow\nchannels"))
+    assert "every channel but slack" in (await found(data=tmp_path, policy=policy))["screen"].said
+
+
+async def test_whether_texts_are_kept_for_review_is_told(tmp_path: Path) -> None:
+    assert "30 days" in (await found(data=tmp_path))["review"].said
+    assert "nothing is put up" in (await found(data=tmp_path, verdict_days=0))["review"].said
+
+
 async def test_a_pinned_model_that_hides_the_promoted_one_is_warned_of(tmp_path: Path, model: Path) -> None:
     said = {"format": 1, "aliases": {"default": {"target": "starter", "previous": []}}}
     (tmp_path / "models").mkdir()
@@ -179,7 +243,7 @@ async def test_a_tpu_that_is_asked_for_is_a_failure_with_the_reason(variable: st
 
 async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 10 * 1024**2})
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     assert (await found(data=tmp_path))["disk"].state == "fail"
 
 

@@ -47,13 +47,20 @@ class Looks:
         return self.taken[-1]
 
 
-def running(tmp_path: Path, *reports: Report, channels: tuple[str, ...] = ("web",)) -> Any:
+def running(
+    tmp_path: Path,
+    *reports: Report,
+    channels: tuple[str, ...] = ("web",),
+    shadow: tuple[str, ...] = (),
+) -> Any:
     return SimpleNamespace(
         url="http://127.0.0.1:8080",
         port=8080,
         channels=channels,
         model="[tiny]",
         data=tmp_path,
+        policy="2026-11-24+1a2b",
+        shadow=shadow,
         health=Looks(list(reports)),
     )
 
@@ -83,6 +90,12 @@ async def test_a_channel_that_is_on_is_not_also_called_off(tmp_path: Path) -> No
     text = await told(running(tmp_path, LOADED, channels=("web", "slack")))
     assert "slack is on" in text
     assert "Slack" not in text
+
+
+async def test_who_lets_answers_through_unjudged_is_reminded_of_it(tmp_path: Path) -> None:
+    assert "every answer is judged before it is shown" in await told(running(tmp_path, LOADED))
+    text = await told(running(tmp_path, LOADED, shadow=("web", "api")))
+    assert "answers are shown before they are judged in web, api (policy 2026-11-24+1a2b)" in text
 
 
 @pytest.mark.parametrize(

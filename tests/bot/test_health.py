@@ -43,12 +43,14 @@ WELL = QueueHealth(redis=True, workers=(WORKER,), queued={"frontdesk.answers:tin
 
 @dataclass
 class Parts:
-    """The database and the queue, as the test wants them."""
+    """The database, the queue and the moderator, as the test wants them."""
 
     database: str = ""  # why it is away
     hangs: bool = False
     queue: QueueHealth = WELL
     looks: int = 0
+    policy: str = "p1"
+    trouble: str = ""  # with the policy's file
 
     async def ping(self) -> None:
         self.looks += 1
@@ -91,7 +93,8 @@ async def house(keys: tuple[str, ...]) -> AsyncIterator[House]:
     settings = Settings(api_keys=keys, _env_file=None)  # type: ignore[arg-type, call-arg]
     access = Access(settings=settings, store=known)
     application = web.Application()
-    application.add_routes(Health(store=known, queue=known, metrics=Metrics(), access=access).routes())
+    looked = Health(store=known, queue=known, metrics=Metrics(), access=access, moderator=known)
+    application.add_routes(looked.routes())
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -114,6 +117,7 @@ async def test_ready_names_each_part(house: House) -> None:
             "status": "ready",
             "database": {"ok": True},
             "queue": {"ok": True, "waiting": 3},
+            "moderation": {"ok": True, "policy": "p1"},
             "workers": [
                 {
                     "name": "w1",
@@ -151,6 +155,17 @@ async def test_a_worker_that_loads_its_model_is_not_ready_yet(house: House) -> N
     assert loading
     house.parts.queue = QueueHealth(redis=True, workers=(loading,))
     assert (await house.ready())[0] == 503
+
+
+async def test_a_policy_file_that_broke_is_told_and_the_one_before_answers_on(house: House) -> None:
+    house.parts.trouble = "policy.yaml:3: version: must be text"
+    status, body = await house.ready(**KEY)
+    assert (status, body["status"]) == (200, "ready")
+    assert body["moderation"] == {
+        "ok": False,
+        "policy": "p1",
+        "reason": "policy.yaml:3: version: must be text",
+    }
 
 
 async def test_a_database_that_hangs_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

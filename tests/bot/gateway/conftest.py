@@ -20,7 +20,7 @@ from bot.health import Health
 from bot.metrics import Metrics
 from bot.models import Models, Served
 from bot.settings import Settings
-from bot.store import Key, StoreUnavailable
+from bot.store import Judged, Key, StoreUnavailable
 from inference.chat import Chat
 from inference.random_model import make
 from moderation import Moderator
@@ -82,6 +82,7 @@ class Shelf:
 
     stored: dict[str, Key] = field(default_factory=dict)
     usage: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: list[tuple[str, str, Judged]] = field(default_factory=list)  # channel, caller, what was found
     kept: asyncio.Event = field(default_factory=asyncio.Event)
     writing: asyncio.Event | None = None  # a row takes until this is set
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,6 +101,10 @@ class Shelf:
             await self.writing.wait()
         self.usage.append(row)
         self.kept.set()
+
+    async def add_verdicts(self, judged: Sequence[Judged], *, channel: str, caller: str) -> None:
+        self._there()
+        self.verdicts += [(channel, caller, one) for one in judged]
 
     async def ping(self) -> None:
         self._there()
@@ -153,6 +158,7 @@ async def opened(chat: Chat) -> AsyncIterator[Callable[..., Any]]:
             moderator: Moderator | None = None,
             store: Any = None,
             queue: Any = None,
+            keeps_texts: bool = True,
             **settings: Any,
         ) -> House:
             queue, store, metrics = queue or Script(), store or Shelf(), Metrics()
@@ -161,15 +167,18 @@ async def opened(chat: Chat) -> AsyncIterator[Callable[..., Any]]:
                 settings=Settings(api_keys=api_keys, _env_file=None, **settings),  # type: ignore[arg-type, call-arg]
                 store=known["store"],
             )
+            moderator = moderator or Moderator.from_policy()
             gateway = Gateway(
                 **known,
-                moderator=moderator or Moderator.from_policy(),
+                moderator=moderator,
                 models=Models(Served("tiny", chat), loaded=lambda: ("tiny",)),
                 access=access,
                 created=1,
+                keeps_texts=keeps_texts,
             )
             application = web.Application()
-            application.add_routes([*Health(**known, access=access).routes(), *gateway.routes()])
+            health = Health(**known, access=access, moderator=moderator)
+            application.add_routes([*health.routes(), *gateway.routes()])
             runner = web.AppRunner(application, handler_cancellation=True, access_log=None)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.messages import Event, Said
-from bot.store import Accepted, Begun, Lease, Store
+from bot.store import Accepted, Begun, Judged, Lease, Store
 
 
 @dataclass
@@ -59,15 +59,46 @@ class House:
             prompt_hash="0" * 64,
         )
 
-    async def piece(self, lease: Lease, answer_id: int, seq: int, text: str) -> None:
+    async def piece(self, lease: Lease, answer_id: int, seq: int, text: str, judged: Any = ()) -> None:
         await self.store.add_piece(
-            lease, answer_id, seq=seq, text=text, size=len(text), token_ids=[seq, seq + 1], action="allow"
+            lease,
+            answer_id,
+            seq=seq,
+            text=text,
+            size=len(text),
+            token_ids=[seq, seq + 1],
+            action="allow",
+            judged=judged,
         )
 
     async def end(
-        self, lease: Lease, answer_id: int | None = None, state: Any = "done", notice: str | None = None
+        self,
+        lease: Lease,
+        answer_id: int | None = None,
+        state: Any = "done",
+        notice: str | None = None,
+        judged: Any = (),
     ) -> None:
-        await self.store.finish(lease, answer_id, state=state, finish_reason="stop", notice=notice)
+        await self.store.finish(
+            lease, answer_id, state=state, finish_reason="stop", notice=notice, judged=judged
+        )
+
+    def judged(self, **changes: Any) -> Judged:
+        """A verdict that somebody should look at."""
+        finding = {"check": "classifier", "category": "violence", "action": "review"}
+        finding |= {"score": 0.83, "threshold": 0.8, "span": None}
+        values: dict[str, Any] = {"direction": "input", "action": "review", "policy": "p1", "waits": True}
+        values |= {"text_hash": f"h{next(self.numbers)}", "text": "oh no", "findings": (finding,)}
+        values |= {"scores": {"violence": 0.83, "overall": 0.9}, "language": "en", "model": "mini-1"}
+        return Judged(**values | changes)
+
+    async def judge(self, accepted: Accepted, **changes: Any) -> None:
+        await self.store.add_verdict(
+            self.judged(**changes),
+            message_id=accepted.message_id,
+            place_id=accepted.place_id,
+            channel="web",
+        )
 
     async def answer(self, lease: Lease, *texts: str, state: Any = "done") -> int:
         begun = await self.begin(lease)

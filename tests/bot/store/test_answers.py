@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.store import LeaseLost, Store
-from bot.store.tables import answer, usage, verdict
+from bot.store.tables import answer, usage
 
 
 async def _rows(store: Store, table: Any) -> list[Any]:
@@ -149,29 +149,6 @@ async def test_how_an_answer_came_about_and_what_it_cost_is_kept(house: Any, sto
         None,
     )
     assert (cost.model, cost.prompt_tokens, cost.completion_tokens, cost.engine_ms) == ("starter", 11, 7, 3.5)
-
-
-async def test_verdicts_are_kept_beside_their_message(house: Any, store: Store) -> None:
-    accepted = await house.say()
-    finding = {"check": "rules", "action": "block", "category": "spam"}
-    kept: dict[str, Any] = {"action": "block", "findings": [finding], "policy": "p1", "text_hash": "0" * 64}
-    await store.add_verdict(accepted.message_id, direction="input", **kept)
-    await store.add_verdict(accepted.message_id + 1000, direction="input", **kept)  # forgotten meanwhile
-    (row,) = await _rows(store, verdict)
-    assert (row.message_id, row.direction, row.findings) == (accepted.message_id, "input", [finding])
-
-
-async def test_a_message_that_is_tried_again_and_again_has_one_verdict_a_policy(
-    house: Any, store: Store
-) -> None:
-    accepted = await house.say()
-    kept = {"action": "review", "findings": [], "text_hash": "ab"}
-    for policy in ("p1", "p1", "p2"):
-        await store.add_verdict(accepted.message_id, direction="input", policy=policy, **kept)
-    for _ in range(2):  # the same sentence twice in an answer is found twice
-        await store.add_verdict(accepted.message_id, direction="output", policy="p1", **kept)
-    found = [(row.direction, row.policy) for row in await _rows(store, verdict)]
-    assert found == [("input", "p1"), ("input", "p2"), ("output", "p1"), ("output", "p1")]
 
 
 async def test_a_note_in_no_place_is_a_mistake(store: Store) -> None:

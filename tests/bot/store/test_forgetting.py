@@ -19,10 +19,13 @@ async def _count(store: Store, table: Any) -> int:
 
 async def test_forgetting_deletes_what_was_said_and_answered(house: Any, store: Store) -> None:
     accepted = await house.say("my secret")
-    answer_id = await house.answer(await house.one(), "your secret")
-    await store.add_verdict(
-        accepted.message_id, direction="input", action="allow", findings=[], policy="p", text_hash="h"
-    )
+    lease = await house.one()
+    await house.judge(accepted, text="my secret")
+    begun = await house.begin(lease)
+    await house.piece(lease, begun.answer_id, 1, "your secret", judged=[house.judged(text="your secret")])
+    await house.end(lease, begun.answer_id)
+    answer_id = begun.answer_id
+    assert await _count(store, verdict) == 2
     await store.note(accepted.place_id, "a note about it")
     watching = await house.seen(accepted.place_id)
     await store.forget(accepted.person_id)
@@ -43,7 +46,13 @@ async def test_forgetting_deletes_what_was_said_and_answered(house: Any, store: 
 
 async def test_no_trace_of_the_words_is_left_in_any_table(house: Any, store: Store) -> None:
     accepted = await house.say("xyzzy", person="plugh")
-    await house.answer(await house.one(), "xyzzy?", "xyzzy!")
+    lease = await house.one()
+    await house.judge(accepted, text="xyzzy")
+    begun = await house.begin(lease)
+    await house.piece(lease, begun.answer_id, 1, "xyzzy?", judged=[house.judged(text="xyzzy?")])
+    await house.end(lease, begun.answer_id, judged=[house.judged(text="xyzzy!")])
+    for waiting in (await store.waiting(limit=9))[0]:
+        await store.decide(waiting.id, "rejected", by="eve", note="says xyzzy")
     await store.forget(accepted.person_id)
     async with store._database.read() as connection:
         for table in metadata.sorted_tables:
@@ -135,6 +144,7 @@ async def test_a_session_outlives_forgetting(store: Store) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL's files are its operator's
 async def test_the_words_are_gone_from_the_file(house: Any, store: Store, database_url: str) -> None:
     accepted = await house.say("xyzzy" * 50)
+    await house.judge(accepted, text="xyzzy" * 50)
     await store.forget(accepted.person_id)
     async with store._database.writer.connect() as connection:
         raw = (await connection.get_raw_connection()).driver_connection

@@ -1,0 +1,47 @@
+"""What is done now and then, whoever is talking: texts that were kept for review are dropped when their time is over.
+
+Knows how long texts stay. What they are and where they lie is the store's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot.store import Store, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+DAY = 24 * 3600.0
+EVERY = 3600.0  # seconds between two looks: a text stays at most this much longer
+AGAIN = 60.0  # seconds until the next look when the database was away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Housekeeping:
+    """One per process; with several bots each of them does it, and the second finds nothing."""
+
+    store: Store
+    days: int  # that the text of a verdict is kept
+    clock: Callable[[], float] = time.time
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            wait = EVERY if await self.tidy() else AGAIN
+            await asyncio.sleep(wait)
+
+    async def tidy(self) -> bool:
+        """Look once; False when the database was away."""
+        try:
+            dropped = await self.store.clear_texts(before=self.clock() - self.days * DAY)
+        except StoreUnavailable as error:
+            log.warning("texts that are due could not be dropped yet", cause=str(error))
+            return False
+        if dropped:
+            log.info("texts of verdicts were dropped", texts=dropped, older_than_days=self.days)
+        return True

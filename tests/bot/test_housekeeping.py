@@ -1,0 +1,56 @@
+"""Texts kept for review are dropped when their days are over, by a clock that the test holds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot import housekeeping
+from bot.housekeeping import DAY, Housekeeping
+from bot.store import StoreUnavailable
+
+
+@dataclass
+class Drawer:
+    """The store's part of it."""
+
+    away: int = 0  # so many looks find the database away
+    asked: list[float] = field(default_factory=list)
+
+    async def clear_texts(self, *, before: float) -> int:
+        self.asked.append(before)
+        if len(self.asked) <= self.away:
+            raise StoreUnavailable
+        return 1
+
+
+def house(drawer: Any, *, days: int = 30) -> Housekeeping:
+    return Housekeeping(store=drawer, days=days, clock=lambda: 100 * DAY)
+
+
+async def test_texts_older_than_the_days_are_dropped() -> None:
+    drawer = Drawer()
+    assert await house(drawer).tidy()
+    assert await house(drawer, days=0).tidy()  # none is kept: not even one of today
+    assert drawer.asked == [70 * DAY, 100 * DAY]
+
+
+async def test_a_database_that_is_away_is_asked_again_soon(monkeypatch: Any) -> None:
+    waits: list[float] = []
+    done = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            done.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(housekeeping.asyncio, "sleep", sleep)
+    drawer = Drawer(away=1)
+    running = asyncio.create_task(house(drawer).run())
+    async with asyncio.timeout(5):
+        await done.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert waits == [housekeeping.AGAIN, housekeeping.EVERY, housekeeping.EVERY]
