@@ -50,7 +50,15 @@ async def open_classifier(metrics: Metrics, *, models: Path) -> AsyncGenerator[S
 def load_classifier(models: Path) -> Classifier:
     """The one that was promoted to `moderation` in the library at `models`, or the bundled one. Raises
     ClassifierMissing, ModelNotFound and AliasesBroken."""
-    from moderation.classifier import Classifier
+    from moderation.classifier import Classifier, ClassifierMissing
 
     promoted = lineup.read(models).moderation
-    return Classifier.load(Library(root=models).find(promoted.target).path if promoted else None)
+    if promoted is None:
+        return Classifier.load(None)
+    try:
+        return Classifier.load(Library(root=models).find(promoted.target).path)
+    except ClassifierMissing as error:
+        raise ClassifierMissing(
+            f"{promoted.target} was promoted to judge messages, and cannot: {error.reason}. Go back to the one before: "
+            "frontdesk models rollback --as moderation"
+        ) from error

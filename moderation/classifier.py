@@ -47,7 +47,11 @@ class ClassifierError(ModerationError):
 
 
 class ClassifierMissing(ClassifierError):
-    """The model cannot be loaded."""
+    """The model cannot be loaded; `reason` is what is wrong with it."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class Classifier:
@@ -71,17 +75,17 @@ class Classifier:
         window is computed on. Takes about a second. Raises ClassifierMissing."""
         folder = folder or FOLDER
         if not folder.is_dir():
-            raise ClassifierMissing(_missing(folder, "there is no such folder"))
+            raise _missing(folder, "there is no such folder")
         try:
             encoder = Encoder(folder, threads=threads)
             chinese = ngrams.Grams.load()
         except (EngineError, ModelIncomplete, OSError) as error:
-            raise ClassifierMissing(_missing(folder, str(error))) from error
+            raise _missing(folder, str(error)) from error
         except ngrams.WeightsDamaged as error:
             raise ClassifierMissing(str(error)) from error
         if trouble := _unfit(encoder):
             encoder.close()
-            raise ClassifierMissing(_missing(folder, trouble))
+            raise _missing(folder, trouble)
         return cls(encoder, chinese, Gate(), model=_name(folder))
 
     def close(self) -> None:
@@ -193,10 +197,12 @@ def _scoring(encoder: Encoder) -> str:
     return HEAD if HEAD in heads else next(iter(heads))
 
 
-def _missing(folder: Path, reason: str) -> str:
-    return (
-        f"The moderation model in {folder} cannot be used: {reason.rstrip('.')}. It comes with Frontdesk: install it "
-        "again, or restore the folder from the repository."
+def _missing(folder: Path, reason: str) -> ClassifierMissing:
+    reason = reason.rstrip(".")
+    return ClassifierMissing(
+        f"The moderation model in {folder} cannot be used: {reason}. It comes with Frontdesk: install it again, or "
+        "restore the folder from the repository.",
+        reason=reason,
     )
 
 

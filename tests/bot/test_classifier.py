@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from bot.classifier import load_classifier, open_classifier
 from bot.metrics import Metrics
-from inference.library import ModelNotFound
+from inference.library import Library, ModelNotFound
 from moderation import Scores, classifier
 
 
@@ -70,4 +71,21 @@ def test_the_one_that_was_promoted_judges_instead_of_the_bundled_one(tmp_path: P
         '{"format": 1, "aliases": {"moderation": {"target": "mine", "previous": []}}}', encoding="utf-8"
     )
     with pytest.raises(ModelNotFound, match="mine"):  # promoted, and removed by hand since
+        load_classifier(tmp_path)
+
+
+def test_a_promoted_model_that_cannot_judge_says_how_to_go_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfit(folder: Path | None) -> Fake:
+        raise classifier.ClassifierMissing("install it again", reason="its head scores colours")
+
+    monkeypatch.setattr(Fake, "load", unfit)
+    monkeypatch.setattr(Library, "find", lambda self, reference: SimpleNamespace(path=tmp_path))
+    (tmp_path / "aliases.json").write_text(
+        '{"format": 1, "aliases": {"moderation": {"target": "mine", "previous": []}}}', encoding="utf-8"
+    )
+    with pytest.raises(
+        classifier.ClassifierMissing, match=r"mine .*its head scores colours.*rollback --as moderation"
+    ):
         load_classifier(tmp_path)
