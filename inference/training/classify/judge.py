@@ -48,7 +48,6 @@ class Judge:
         self.recipe, self.task = recipe, task
         self.folder = base_folder(recipe)
         torch.set_num_threads(recipe.threads)
-        torch.set_flush_denormal(True)  # numbers of 1e-40 are nothing, and slow
         with sources.quietly():
             self.encoder: Any = AutoModel.from_pretrained(
                 self.folder,

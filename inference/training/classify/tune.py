@@ -10,6 +10,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,10 @@ class Tuning:
 
     def run(self) -> Past:
         """To the end of the steps, or until validation has long been better; the judge has its best weights then."""
+        with _flushed():
+            return self._run()
+
+    def _run(self) -> Past:
         self._resume()
         began, rows = time.monotonic(), 0
         for places in self._batches(self.past.step):
@@ -195,6 +200,19 @@ class Tuning:
         best = f", best {self.past.best:.4f}" if math.isfinite(self.past.best) else ""
         note = f"loss {self.past.losses[-1][1]:.4f}, {speed:.0f} rows/s{best}"
         self._watch(Moment("tuning", self.past.step, self.steps, note))
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Numbers of 1e-40 are nothing, and slow: they become 0 while the block is open. The processor's state is
+    everybody's, so it is put back."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 class _Judged:

@@ -321,3 +321,9 @@ def test_too_few_rows_calibrate_nothing_and_that_is_told() -> None:
     found = calibrated(logits, values, np.ones_like(values), TASK)
     assert found.scale == (1.0, 1.0)
     assert [sentence.split()[0] for sentence in found.told] == list(toy.KINDS)
+
+
+def test_training_leaves_small_numbers_to_the_rest_of_the_process(encoder: Path, tmp_path: Path) -> None:
+    train(toy.single(60), toy.recipe(encoder, steps=2), folder=tmp_path)
+    smallest = np.float32(1e-40)
+    assert smallest * np.float32(1.0) > 0  # else what tests other code with such numbers fails after training
