@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bot.operating import day
 
@@ -62,12 +62,18 @@ def table(waiting: Sequence[KeptVerdict]) -> RenderableType:
 
 def _decisive(verdict: KeptVerdict) -> tuple[str, float | None]:
     """The category that a person is asked about, and how sure the classifier was."""
-    from bot.record import PRIVATE, family
     from moderation.verdict import ACTIONS
 
-    asked = [f for f in verdict.findings if family(f["category"]) not in PRIVATE] or verdict.findings
-    first = max(asked, key=lambda f: (ACTIONS.index(f["action"]), f["score"] or 0.0), default=None)
+    told = asked(verdict) or verdict.findings
+    first = max(told, key=lambda f: (ACTIONS.index(f["action"]), f["score"] or 0.0), default=None)
     return (first["category"] or first["check"], first["score"]) if first else ("", None)
+
+
+def asked(verdict: KeptVerdict) -> list[Mapping[str, Any]]:
+    """The findings that a person is asked about: not the address beside the threat, though hiding it weighs more."""
+    from bot.record import PRIVATE, family
+
+    return [finding for finding in verdict.findings if family(finding["category"]) not in PRIVATE]
 
 
 def _where(verdict: KeptVerdict, *, short: bool = False) -> str:

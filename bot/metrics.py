@@ -8,13 +8,13 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from moderation import Direction, Verdict
+from moderation.verdict import UNSUPPORTED
 
 # Seconds. Fine below one second, where people notice; the last bucket is the longest answer we allow.
 LATENCY = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 # Seconds of the moderator's classifier: a short message takes 2 ms, a window of 256 tokens 20.
 JUDGING = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
-UNSUPPORTED = "unsupported"  # the language of a text that the classifier cannot read
 NOTHING_FOUND = "none"  # the category of a verdict without findings
 
 

@@ -136,11 +136,11 @@ def training_row(verdict: KeptVerdict) -> dict[str, Any] | None:
 
 
 def _decisive(verdict: KeptVerdict) -> set[str]:
-    """The categories that a person was asked about: not the address beside the threat, though hiding it weighs more."""
-    from bot.record import PRIVATE, family
+    """The categories of what weighed most of all that a person was asked about."""
+    from bot.record import family
     from moderation.verdict import ACTIONS
 
-    asked = [f for f in verdict.findings if family(f["category"]) not in PRIVATE]
+    asked = docket.asked(verdict)
     most = max((f["action"] for f in asked), key=ACTIONS.index, default="allow")
     return {family(f["category"]) for f in asked if f["action"] == most != "allow"}
 

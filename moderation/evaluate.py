@@ -18,7 +18,7 @@ import numpy as np
 from moderation.categories import LABELS
 from moderation.errors import ModerationFailed, TextRefused
 from moderation.normalise import clean
-from moderation.verdict import ACTIONS, Scores
+from moderation.verdict import ACTIONS, UNSUPPORTED, Scores
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -96,7 +96,7 @@ async def evaluate(
         policy=moderator.policy,
         categories=_by_category(texts, scores, threshold),
         actions={kind: dict(counted) for kind, counted in actions.items() if counted},
-        unsupported=sum(found.language == "unsupported" for found in scores),
+        unsupported=sum(found.language == UNSUPPORTED for found in scores),
         p50=float(np.percentile(milliseconds, 50)),
         p95=float(np.percentile(milliseconds, 95)),
         per_second=len(texts) / max(sum(seconds), 1e-9),

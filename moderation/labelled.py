@@ -5,14 +5,12 @@ Knows files and columns. What scores are worth against them stands in `evaluate`
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from inference.training.classify.records import UNKNOWN, BadRows, records
 from moderation.categories import CATEGORIES, HARASSMENT, HATE, LABELS, OVERALL, SELF_HARM, SEXUAL, VIOLENCE
 
 Truth = dict[str, bool | None]
@@ -51,8 +49,6 @@ NEGATIVE = (
     *("0", "0.0", "false", "no", "safe", "harmless", "benign", "non-hateful", "not-hate", "nothate"),
     *("non-toxic", "not-toxic", "non-offensive", "normal", "neither"),
 )
-UNKNOWN = ("", "none", "null", "nan")
-FIELD = 16 * 2**20  # characters of one CSV field; the csv module's own limit is 128 kB
 
 
 class LabelsUnclear(ValueError):
@@ -174,31 +170,7 @@ def _word(value: object, convention: Convention) -> bool | None:
 
 def _records(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each record with its place. Raises LabelsUnclear where the file cannot be read."""
-    kind = (file.suffixes[-2:] if file.suffix == ".gz" else file.suffixes[-1:] or [""])[0].lower()
-    if kind not in (".csv", ".tsv", ".jsonl", ".ndjson"):
-        raise LabelsUnclear(f"{file} is neither .csv, .tsv nor .jsonl (each also as .gz).")
-    opened = gzip.open if file.suffix == ".gz" else open
     try:
-        with opened(file, "rt", encoding="utf-8-sig", newline="") as stream:
-            yield from _of_lines(file, stream) if "n" in kind else _of_csv(file, stream, tabs=kind == ".tsv")
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelsUnclear(f"{file} cannot be read: {error}.") from error
-
-
-def _of_csv(file: Path, stream: TextIO, *, tabs: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    csv.field_size_limit(FIELD)
-    reader = csv.DictReader(stream, delimiter="\t" if tabs else ",")
-    for record in reader:
-        yield f"{file.name} line {reader.line_num}", {name or "": value for name, value in record.items()}
-
-
-def _of_lines(file: Path, stream: TextIO) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(stream, start=1):
-        if line.strip():
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise LabelsUnclear(f"{file.name} line {number} is no JSON: {error}.") from error
-            if not isinstance(record, dict):
-                raise LabelsUnclear(f"{file.name} line {number} is no object of names and values.")
-            yield f"{file.name} line {number}", record
+        yield from records(file, strict=False)
+    except BadRows as error:
+        raise LabelsUnclear(str(error)) from error

@@ -11,13 +11,12 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from moderation.categories import LABELS, OVERALL
-from moderation.verdict import Direction, Finding, Scores
+from moderation.verdict import UNSUPPORTED, Direction, Finding, Scores
 
 if TYPE_CHECKING:
     from moderation.policy import Category, Terms
 
 NAME = "classifier"  # the check, in findings and in failures
-UNSUPPORTED = "unsupported"
 # What scores must hold to be believed, by language. The encoder's English has a head for every category.
 NEEDED: Mapping[str, tuple[str, ...]] = {"en": LABELS, "zh": (OVERALL,), UNSUPPORTED: ()}
 

@@ -13,6 +13,7 @@ Direction = Literal["input", "output"]
 Action = Literal["allow", "review", "redact", "block"]
 
 ACTIONS: tuple[Action, ...] = ("allow", "review", "redact", "block")  # the later one wins
+UNSUPPORTED = "unsupported"  # the language of a text that no classifier of ours reads
 REMOVED = "[removed]"  # shown where a redaction brings no words of its own
 
 

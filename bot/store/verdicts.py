@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, exists, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.clock import storable, text_of
@@ -99,10 +99,12 @@ class Verdicts:
         """Up to `limit` verdicts that wait for a person, the worst first and the newest of each first, and how many
         wait in all. Raises StoreUnavailable."""
         worst = case(*((verdict.c.action == action, at) for at, action in enumerate(WORST)), else_=len(WORST))
-        waiting = _KEPT.where(verdict.c.review == PENDING).order_by(worst, verdict.c.id.desc())
+        waits = verdict.c.review == PENDING
+        first = _KEPT.where(waits).order_by(worst, verdict.c.id.desc()).limit(limit)
         async with self.database.read() as connection:
-            rows = (await connection.execute(waiting)).all()
-        return [_kept(row) for row in rows[:limit]], len(rows)
+            rows = (await connection.execute(first)).all()
+            total = await connection.scalar(select(func.count()).select_from(verdict).where(waits))
+        return [_kept(row) for row in rows], int(total or 0)
 
     async def verdict(self, verdict_id: int) -> tuple[KeptVerdict, str] | None:
         """One verdict, and what was said just before. Raises StoreUnavailable."""

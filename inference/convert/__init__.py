@@ -248,12 +248,9 @@ def _told(report: Report) -> list[str]:
 
 
 def _outside(plan: Plan, report: Report) -> ConversionRefused:
-    failed = "; ".join(
-        f"{check.name} {check.figure:.3g}, {check.rule} {check.limit:.3g} wanted" for check in report.failures
-    )
     return ConversionRefused(
-        f"The {plan.variant} variant of {plan.source.name} differs from its source and was not installed ({failed}). "
-        "Try a finer variant, or say --accept with the reason why it is wanted all the same.",
+        f"The {plan.variant} variant of {plan.source.name} differs from its source and was not installed "
+        f"({report.wanting}). Try a finer variant, or say --accept with the reason why it is wanted all the same.",
         report=report,
     )
 

@@ -52,6 +52,14 @@ class Report:
     def failures(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if not check.passed)
 
+    @property
+    def wanting(self) -> str:
+        """What failed and by how much, for a sentence."""
+        return "; ".join(
+            f"{check.name} {check.figure:.3g}, {check.rule} {check.limit:.3g} wanted"
+            for check in self.failures
+        )
+
     def to_json(self) -> dict[str, Any]:
         checks = [
             {**asdict(check), "figure": _finite(check.figure), "passed": check.passed}

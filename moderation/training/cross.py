@@ -22,7 +22,7 @@ from moderation.training.mixture import FOLDS
 if TYPE_CHECKING:
     from inference.heads import Floats
     from inference.training.classify.judge import Judge
-    from inference.training.classify.linear import Fit
+    from inference.training.classify.tune import Texts
 
 Method = Literal["frozen", "tuned"]
 TASK = Task(LABELS, "sigmoid")
@@ -60,16 +60,13 @@ class Held:
 
 def held_out(rows: Sequence[Row], recipe: Recipe, *, seed: int, folder: Path, watch: Watch = silent) -> Held:
     """Every fold left out once under one seed, by both methods. `folder` keeps what a killed run goes on from."""
-    from inference.training.classify.checkpoint import cached
     from inference.training.classify.judge import Judge
+    from inference.training.classify.train import embedded
 
     recipe = replace(recipe, seed=seed)
     judge = Judge(recipe, TASK)
     seen = tuple((recipe.prepare or str)(row.text) for row in rows)
-    key = f"all-{len(rows)}"
-    features = cached(
-        folder, key, lambda: judge.features(judge.words.ids(seen), watch=watch, stage="embedding")
-    )
+    features = embedded(judge, seen, folder, watch)
     places: list[int] = []
     folds: list[int] = []
     logits: dict[Method, list[Floats]] = {"frozen": [], "tuned": []}
@@ -107,56 +104,37 @@ class _Fold:
 
     def logits(self, watch: Watch) -> dict[Method, Floats]:
         from inference.training.classify.judge import Judge
+        from inference.training.classify.linear import probed
 
         judge = Judge(self._recipe, TASK)
-        fit = self._probe(watch)
+        learned = self._texts(self._learned)
+        watch(Moment("linear probe", 0, 1))
+        fit = probed(self._features[self._learned], learned.rows, TASK, self._recipe)
         frozen = self._features @ fit.weight.T + fit.bias
         judge.set_head(fit.weight, fit.bias)
-        self._tune(judge, watch)
-        parts = {name: judge.words.ids([self._seen[at] for at in which]) for name, which in self._judging()}
-        tuned = {
-            name: judge.logits(judge.features(ids, watch=watch, stage=f"judging {name}"))
-            for name, ids in parts.items()
-        }
+        self._tune(judge, learned, watch)
+        inner, out = (self._judging(judge, which, watch) for which in (self._judged, self._out))
         return {
             "frozen": self._even(frozen[self._judged], frozen[self._out]),
-            "tuned": self._even(tuned["inner"], tuned["left out"]),
+            "tuned": self._even(inner, out),
         }
 
-    def _judging(self) -> tuple[tuple[str, list[int]], ...]:
-        return ("inner", self._judged), ("left out", self._out)
+    def _texts(self, which: Sequence[int]) -> Texts:
+        from inference.training.classify.tune import Texts
 
-    def _probe(self, watch: Watch) -> Fit:
-        """As `inference.training.classify` does it: C by inner validation over whole sources."""
-        from inference.training.classify import balance
-        from inference.training.classify.linear import probe
+        return Texts(tuple(self._rows[at] for at in which), tuple(self._seen[at] for at in which))
 
-        rows = [self._rows[at] for at in self._learned]
-        watch(Moment("linear probe", 0, 1))
-        return probe(
-            self._features[self._learned],
-            rows,
-            TASK,
-            weights=balance.by_label(rows, TASK, self._recipe)
-            * balance.by_slice(rows, self._recipe)[:, None],
-            choices=self._recipe.choices,
-            count=self._recipe.folds,
-            seed=self._recipe.seed,
-        )
+    def _tune(self, judge: Judge, learned: Texts, watch: Watch) -> None:
+        from inference.training.classify.train import checkpoint_of
+        from inference.training.classify.tune import Tuning
 
-    def _tune(self, judge: Judge, watch: Watch) -> None:
-        from inference.training.classify.checkpoint import Checkpoint
-        from inference.training.classify.tune import Texts, Tuning
+        inner = self._texts(self._judged)
+        checkpoint = checkpoint_of(judge, learned, inner, self._folder)
+        Tuning(judge, train=learned, validation=inner, checkpoint=checkpoint, watch=watch).run()
 
-        texts = {
-            name: Texts(tuple(self._rows[at] for at in which), tuple(self._seen[at] for at in which))
-            for name, which in (("train", self._learned), ("inner", self._judged))
-        }
-        digest = self._recipe.digest("\n".join(texts["train"].seen).encode())
-        checkpoint = Checkpoint(self._folder, digest=digest, seconds=self._recipe.checkpoint_seconds, steps=0)
-        Tuning(
-            judge, train=texts["train"], validation=texts["inner"], checkpoint=checkpoint, watch=watch
-        ).run()
+    def _judging(self, judge: Judge, which: Sequence[int], watch: Watch) -> Floats:
+        ids = judge.words.ids([self._seen[at] for at in which])
+        return judge.logits(judge.features(ids, watch=watch, stage="judging"))
 
     def _even(self, inner: Floats, out: Floats) -> Floats:
         """Logits that mean the same in every fold: calibrated on rows of the other sources."""

@@ -5,8 +5,6 @@ Knows one set of numbers and why they are so. How anything is trained stands in 
 
 from __future__ import annotations
 
-import random
-
 from inference.training.classify import Recipe
 from moderation.normalise import classifier_copy
 from moderation.training.noise import noisy
@@ -17,14 +15,10 @@ def readable(text: str) -> str:
     return classifier_copy(text).text
 
 
-def disguised(text: str, chance: random.Random) -> str:
-    return noisy(text, chance)
-
-
 RECIPE = Recipe(
     method="lp-ft",
     prepare=readable,
-    augment=disguised,
+    augment=noisy,
     max_tokens=96,  # a quarter of the rows is longer, and says it in the beginning too
     rate=3e-5,
     head_rate=1e-4,

@@ -5,7 +5,6 @@ Knows the order of the steps and what the card says. Which rows and which number
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from inference.heads import Head
 from inference.training.classify import Trained, train
 from inference.training.classify.progress import Watch, silent
 from moderation.categories import LABELS, OVERALL
+from moderation.classifier import EMBEDDING, HEAD
 from moderation.training import mixture, sources
 from moderation.training.recipe import RECIPE
 
-HEAD, EMBEDDING = "moderation", "embedding"
 CARD = "README.md"
 READ = 256  # tokens that the served model reads at once; it is trained on the first 96 of a row, to be done in an hour
 
@@ -46,7 +45,7 @@ def make(
     parity = export(trained, output, head=HEAD, more={EMBEDDING: Head("mean", normalised=True)}, watch=watch)
     report = write(trained, run / "report", title="moderation", more={"parity": parity.to_json()})
     card = output / CARD
-    card.write_text(_card(report, rows=len(rows), steps=steps), encoding="utf-8")
+    card.write_text(_card(report, steps=steps), encoding="utf-8")
     return card
 
 
@@ -62,18 +61,14 @@ def _widen(trained: Trained, watch: Watch) -> None:
     }
 
 
-def _card(report: dict[str, Any], *, rows: int, steps: int) -> str:
+def _card(report: dict[str, Any], *, steps: int) -> str:
     template = Path(__file__).with_name("card.md.jinja").read_text(encoding="utf-8")
     page = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).from_string(template)  # noqa: S701 (Markdown of our own words)
-    seen: dict[str, sources.File] = {}
-    for file in sources.manifest():
-        seen.setdefault(file.source, file)
+    by_source = {file.source: file for file in sources.manifest()}
     return page.render(
         report=report,
-        json=json,
-        rows=rows,
         steps=steps,
         labels=LABELS,
         overall=OVERALL,
-        sources=list(seen.values()),
+        sources=list(by_source.values()),
     )

@@ -146,11 +146,7 @@ def _edos(path: Path) -> Labelled:
         text, kind = row["text"], row["label_category"][:1]
         if row["label_sexist"] == "not sexist":
             # of Gab and incel forums: not sexist, and often something else
-            yield (
-                text,
-                harmful(unknown=("harassment", "sexual", "violence", "self-harm"), overall=None)
-                | {"hate": None},
-            )
+            yield text, harmful(unknown=TOXIC_OPEN, overall=None)
         elif kind == "1":
             yield text, harmful("hate", "violence", unknown=("harassment", "sexual"))
         elif kind == "3":
@@ -287,7 +283,7 @@ def _hh(path: Path) -> Labelled:
             question, _, answer = turns[-1].partition("\n\nAssistant: ")
             if REFUSAL.match(answer):
                 yield answer, harmless()
-            yield question, harmful(unknown=(*CATEGORIES[:6],), overall=None)
+            yield question, harmful(unknown=(*TOXIC_OPEN, "illicit"), overall=None)
 
 
 _READERS: Mapping[str, Callable[[Path], Labelled]] = {

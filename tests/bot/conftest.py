@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from bot.conversation import Conversation
 from bot.messages import Incoming, Notice, Person, Place, Receipt, Shown
 from bot.metrics import Metrics
 from bot.models import Models, Served
+from bot.settings import known_variables
 from bot.store import Lease, Store
 from inference import random_model
 from inference.chat import Chat
@@ -24,6 +26,14 @@ from worker.jobs import AnswerJob
 from worker.stub import StubQueue
 
 SOON = 10.0  # seconds; a deadline, not a pause
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing that Frontdesk heeds, and no .env of the person who runs the tests."""
+    for variable in known_variables():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
 
 
 async def becomes(condition: Callable[[], object]) -> None:

@@ -12,16 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bot import cli
-from bot.settings import known_variables
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 CHEAP = ("torch", "ctranslate2", "celery", "sqlalchemy", "aiohttp", "telegram", "slack_bolt", "numpy")
-
-
-@pytest.fixture(autouse=True)
-def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in known_variables():
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

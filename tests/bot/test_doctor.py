@@ -16,10 +16,12 @@ import pytest
 
 from bot.doctor import Finding, examine, surroundings
 from bot.embedded import embedded_redis
-from bot.settings import Settings, SettingsError, known_variables
+from bot.settings import Settings, SettingsError
 from bot.store import Store
 from inference import cuda, random_model, tpu
 from moderation import classifier
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +29,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("doctor") / "tiny"
     random_model.make(path)
     return path
-
-
-@pytest.fixture(autouse=True)
-def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in known_variables():
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 class Loaded:

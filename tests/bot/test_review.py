@@ -13,8 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bot import cli
-from bot.settings import Settings, known_variables
+from bot.settings import Settings
 from bot.store import Judged, Store
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 VIOLENT = {
     "check": "classifier",
@@ -46,13 +48,6 @@ def one(said: str, /, *findings: dict[str, Any], **changes: Any) -> Judged:
     values: dict[str, Any] = {"direction": "input", "action": action, "policy": "p1", "waits": bool(findings)}
     values |= {"text": said, "text_hash": said, "findings": findings, "language": "en", "model": "mini-1"}
     return Judged(**values | {"scores": {"violence": 0.97, "hate": 0.12}} | changes)
-
-
-@pytest.fixture(autouse=True)
-def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in known_variables():
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -12,20 +12,14 @@ from hypothesis import strategies as st
 from bot.settings import (
     Settings,
     SettingsError,
-    known_variables,
     secrets_in,
     table,
     without_secrets,
 )
 
+pytestmark = pytest.mark.usefixtures("clean_environment")
+
 VARIABLES = sorted(Settings.variable(name) for name in Settings.model_fields)
-
-
-@pytest.fixture(autouse=True)
-def _a_clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in known_variables():
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)  # no .env of the person who runs the tests
 
 
 def test_without_any_variable_the_defaults_run_on_this_computer_alone() -> None:

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ctranslate2.converters import TransformersConverter
 
-from inference import encoders, families
-from inference.convert import source as sources
+from inference import encoders
 from inference.encoders import Classifier, Embedder
 from inference.heads import FILE, Head, HeadDamaged, Heads, Layer
 from inference.library import ModelIncomplete
 from inference.request import EngineClosed, EngineError
 from tests.inference import checkpoints_encoder as checkpoints
+from tests.inference.converted import converted
 
 WIDTH = checkpoints.WIDTH
 TEXTS = [
@@ -35,17 +34,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = checkpoints.make("bert", tmp_path_factory.mktemp("sources") / "bert")
-    made = tmp_path_factory.mktemp("models") / "bert"
-    config = sources.configuration(source)
-    family = families.family_of(config)
-    assert family is not None
-    assert family.patched is not None
-    assert family.finish is not None
-    with sources.quietly(), family.patched(config):
-        TransformersConverter(str(source)).convert(str(made))
-        shutil.copy(source / "tokenizer.json", made)
-        family.finish(source, made)
-    return made
+    return converted(source, tmp_path_factory.mktemp("models") / "bert")
 
 
 @pytest.fixture

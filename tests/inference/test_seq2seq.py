@@ -17,10 +17,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 import pytest
-from ctranslate2.converters import TransformersConverter
 
-from inference import families
-from inference.convert import source as sources
 from inference.engine import Engine
 from inference.library import ModelIncomplete
 from inference.request import ContextTooLong, EngineBusy, EngineClosed, EngineError, Finish, Request, Sampling
@@ -28,6 +25,7 @@ from inference.seq2seq import Seq2SeqEngine, SourceTooLong
 from tests.inference import checkpoints_seq2seq as checkpoints
 from tests.inference.checkpoints import rewrite
 from tests.inference.conftest import PATIENCE, Answer, Held
+from tests.inference.converted import converted
 
 CONTEXT = 64
 LENGTH = 20  # tokens of an answer
@@ -41,17 +39,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     some."""
     source = checkpoints.make("flan_t5", tmp_path_factory.mktemp("sources") / "flan_t5", loud=True)
     rewrite(source / "generation_config.json", forced_bos_token_id=7)
-    made = tmp_path_factory.mktemp("models") / "flan_t5"
-    config = sources.configuration(source)
-    family = families.family_of(config)
-    assert family is not None
-    assert family.patched is not None
-    assert family.finish is not None
-    with sources.quietly(), family.patched(config):
-        TransformersConverter(str(source)).convert(str(made))
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(source / name, made)
-    family.finish(source, made)
+    made = converted(
+        source,
+        tmp_path_factory.mktemp("models") / "flan_t5",
+        files=("tokenizer.json", "tokenizer_config.json"),
+    )
     (made / "frontdesk.json").write_text(json.dumps({"context_length": CONTEXT}))
     return made
 

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from ctranslate2.converters import TransformersConverter
 
-from inference import families
-from inference.convert import source as sources
 from inference.heads import Head, Heads, Layer
 from moderation.categories import LABELS
 from tests.inference import checkpoints_encoder as checkpoints
+from tests.inference.converted import converted
 
 
 def make(folder: Path) -> Path:
     """`folder`/model, made from `folder`/source."""
-    source, made = checkpoints.make("bert", folder / "source", task="Model"), folder / "model"
-    config = sources.configuration(source)
-    family = families.family_of(config)
-    assert family is not None
-    assert family.patched is not None
-    assert family.finish is not None
-    with sources.quietly(), family.patched(config):
-        TransformersConverter(str(source)).convert(str(made))
-        shutil.copy(source / "tokenizer.json", made)
-        family.finish(source, made)
+    made = converted(checkpoints.make("bert", folder / "source", task="Model"), folder / "model")
     heads = Heads.load(made)
     draw = np.random.default_rng(3)
     layer = Layer(

@@ -38,7 +38,8 @@ Decisions, newest last:
 """
 
 from inference.training.classify.recipe import BadRecipe, NoBase, Recipe
-from inference.training.classify.rows import BadRows, Columns, Reading, Row, Task, read
+from inference.training.classify.records import BadRows
+from inference.training.classify.rows import Columns, Reading, Row, Task, read
 from inference.training.classify.train import Trained, train
 
 __all__ = [

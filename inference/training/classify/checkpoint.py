@@ -30,7 +30,8 @@ class Checkpoint:
     def __init__(self, folder: Path, *, digest: str, seconds: float, steps: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / _FILE
-        self._digest, self._seconds, self._steps = digest, seconds, steps
+        self.digest = digest
+        self._seconds, self._steps = seconds, steps
         self._saved = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -43,7 +44,7 @@ class Checkpoint:
             saved: dict[str, Any] = torch.load(self.path, weights_only=True)
         except Exception as error:  # whatever torch raises over a strange file
             raise OtherRun(f"{self.path} cannot be read ({error}). Remove it, and begin anew.") from error
-        if saved.get("digest") != self._digest:
+        if saved.get("digest") != self.digest:
             raise OtherRun(
                 f"{self.path.parent} holds a run of other rows or settings. Choose another folder (--run), or remove "
                 "that one."
@@ -60,7 +61,7 @@ class Checkpoint:
 
         part = self.path.with_suffix(".part")
         with part.open("wb") as file:
-            torch.save({"digest": self._digest, **what}, file)
+            torch.save({"digest": self.digest, **what}, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(self.path)

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from inference.training.classify.recipe import BadRecipe, NoBase, Recipe
-from inference.training.classify.rows import BadRows, Columns, Reading, read
+from inference.training.classify.records import BadRows
+from inference.training.classify.rows import Columns, Reading, read
 
 USUAL = Recipe()
 

@@ -253,12 +253,9 @@ def _with(made: Manifest, report: Report, accept: str, trained: Trained) -> Mani
 
 
 def _outside(report: Report) -> NotExported:
-    failed = "; ".join(
-        f"{check.name} {check.figure:.3g}, {check.rule} {check.limit:.3g} wanted" for check in report.failures
-    )
     return NotExported(
-        f"The {report.variant} variant is not what was trained ({failed}). Try a finer variant (--to float32), or say "
-        "--accept with the reason why it is wanted all the same.",
+        f"The {report.variant} variant is not what was trained ({report.wanting}). Try a finer variant "
+        "(--to float32), or say --accept with the reason why it is wanted all the same.",
         report=report,
     )
 

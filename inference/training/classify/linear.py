@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.training.classify import balance
+from inference.training.classify.recipe import Recipe
 from inference.training.classify.rows import Floats, Row, Task
 from inference.training.classify.scores import average_precision
 from inference.training.classify.split import folds
@@ -74,6 +76,20 @@ def probe(
         best, said = _chosen(scaled, values, weights, rows, task, choices, count=count, seed=seed)
     weight, bias = fit(scaled, values, weights, best, task.outcome)
     return Fit(weight / np.float32(scale), bias, tuple(best), said)
+
+
+def probed(features: Floats, rows: Sequence[Row], task: Task, recipe: Recipe) -> Fit:
+    """The probe as a recipe wants it: its balance, its choices of C."""
+    weights = balance.by_label(rows, task, recipe) * balance.by_slice(rows, recipe)[:, None]
+    return probe(
+        features,
+        rows,
+        task,
+        weights=weights,
+        choices=(recipe.c,) if recipe.c else recipe.choices,
+        count=recipe.folds,
+        seed=recipe.seed,
+    )
 
 
 def fit(

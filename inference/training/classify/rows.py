@@ -6,17 +6,16 @@ told. How rows are divided stands in `split`, what is learned from them elsewher
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inference.training.classify.records import UNKNOWN, BadRows, records
 
 Floats = NDArray[np.float32]
 Labels = Mapping[str, float | None] | str
@@ -26,12 +25,6 @@ SPLITS = ("", "train", "validation", "test")
 SHOWN = 5  # mistakes named in a sentence; the others are counted
 
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
-_UNKNOWN = ("", "null", "none", "nan")
-_FIELD = 16 * 2**20  # characters of one CSV field; the csv module's own limit is 128 kB
-
-
-class BadRows(ValueError):
-    """The rows cannot be learned from; the message names the file, the lines and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +121,7 @@ def read(paths: Iterable[Path], columns: Columns | None = None, *, skip: bool = 
     """All rows of some files. A bad row is a mistake unless `skip`, and then counted. Raises BadRows."""
     columns, rows, mistakes = columns or Columns(), [], _Mistakes()
     for path in paths:
-        for where, record in _records(path):
+        for where, record in records(path):
             try:
                 rows.append(_row(record, columns, where))
             except _BadRow as error:
@@ -144,44 +137,6 @@ def read(paths: Iterable[Path], columns: Columns | None = None, *, skip: bool = 
 
 class _BadRow(Exception):
     """What is wrong with one row."""
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each record with its place. Raises BadRows where the file itself cannot be read."""
-    kind = (path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:] or [""])[0].lower()
-    reader = {".csv": _of_csv, ".tsv": _of_csv, ".jsonl": _of_lines, ".ndjson": _of_lines}.get(kind)
-    if reader is None:
-        raise BadRows(f"{path} is neither .csv, .tsv nor .jsonl (each also as .gz).")
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            yield from reader(path, file)
-    except UnicodeDecodeError as error:
-        raise BadRows(
-            f"{path} is no UTF-8 text ({error.reason} near byte {error.start}). Convert it, e.g. with iconv -t UTF-8."
-        ) from error
-    except (OSError, EOFError) as error:
-        raise BadRows(f"{path} cannot be read: {error}.") from error
-
-
-def _of_csv(path: Path, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    csv.field_size_limit(_FIELD)
-    reader = csv.DictReader(file, delimiter="\t" if ".tsv" in path.suffixes else ",", strict=True)
-    try:
-        for record in reader:
-            yield f"{path.name} line {reader.line_num}", record
-    except csv.Error as error:
-        raise BadRows(f"{path.name} line {reader.line_num + 1} is no CSV: {error}.") from error
-
-
-def _of_lines(path: Path, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(file, start=1):
-        if line.strip():
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise BadRows(f"{path.name} line {number} is no JSON: {error}.") from error
-            yield f"{path.name} line {number}", record if isinstance(record, dict) else {}
 
 
 def _row(record: Mapping[str, Any], columns: Columns, where: str) -> Row:
@@ -222,7 +177,7 @@ def _labels(record: Mapping[str, Any], names: Sequence[str]) -> Labels:
 
 def _truth(value: Any) -> float | None:
     word = "" if value is None else str(value).strip().lower()
-    if word in _UNKNOWN:
+    if word in UNKNOWN:
         return None
     try:
         number = _WORDS[word] if word in _WORDS else float(word)

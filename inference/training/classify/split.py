@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from inference.training.classify.rows import BadRows, Row
+from inference.training.classify.records import BadRows
+from inference.training.classify.rows import Row
 
 LEAST = 20  # rows to learn from; fewer say nothing
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inference.training.classify import balance, split
+from inference.training.classify import split
 from inference.training.classify.calibrate import Calibration, calibrated
 from inference.training.classify.figures import MIDDLE
 from inference.training.classify.progress import Moment, Watch, silent
 from inference.training.classify.recipe import BadRecipe, Recipe
-from inference.training.classify.rows import BadRows, Floats, Row, Task
+from inference.training.classify.records import BadRows
+from inference.training.classify.rows import Floats, Row, Task
 
 if TYPE_CHECKING:
+    from inference.training.classify.checkpoint import Checkpoint
     from inference.training.classify.judge import Judge
     from inference.training.classify.linear import Fit
     from inference.training.classify.tune import Past, Texts
@@ -110,55 +112,49 @@ def judged(judge: Judge, rows: Sequence[Row], *, watch: Watch = silent, stage: s
 def _fitted(
     judge: Judge, train: Texts, validation: Texts, folder: Path, watch: Watch
 ) -> tuple[Fit | None, Past | None]:
-    from inference.training.classify.checkpoint import Checkpoint
     from inference.training.classify.tune import Tuning
 
-    recipe = judge.recipe
-    digest = recipe.digest(_digest_of(judge), _bytes(train), _bytes(validation))
-    checkpoint = Checkpoint(
-        folder, digest=digest, seconds=recipe.checkpoint_seconds, steps=recipe.checkpoint_steps
-    )
+    recipe, checkpoint = judge.recipe, checkpoint_of(judge, train, validation, folder)
     if recipe.method != "linear":
         checkpoint.load()  # refused now rather than after the probe
-    fit = _probed(judge, train, folder, digest, watch) if recipe.method != "fine-tune" else None
+    fit = _probed(judge, train, folder, checkpoint, watch) if recipe.method != "fine-tune" else None
     if recipe.method == "linear":
         return fit, None
     tuning = Tuning(judge, train=train, validation=validation, checkpoint=checkpoint, watch=watch)
     return fit, tuning.run()
 
 
-def _probed(judge: Judge, train: Texts, folder: Path, digest: str, watch: Watch) -> Fit:
+def _probed(judge: Judge, train: Texts, folder: Path, checkpoint: Checkpoint, watch: Watch) -> Fit:
     """Fitted once; a run that goes on reads it."""
-    from inference.training.classify.linear import Fit, probe
+    from inference.training.classify.linear import Fit, probed
 
-    recipe, kept = judge.recipe, folder / f"probe-{digest[:16]}.npz"
+    kept = folder / f"probe-{checkpoint.digest[:16]}.npz"
     found = Fit.load(kept)
     if found is None:
-        features = _features(judge, train, folder, watch)
-        weights = balance.by_label(train.rows, judge.task, recipe)
+        features = embedded(judge, train.seen, folder, watch)
         watch(Moment("linear probe", 0, 1))
-        found = probe(
-            features,
-            train.rows,
-            judge.task,
-            weights=weights * balance.by_slice(train.rows, recipe)[:, None],
-            choices=(recipe.c,) if recipe.c else recipe.choices,
-            count=recipe.folds,
-            seed=recipe.seed,
-        )
+        found = probed(features, train.rows, judge.task, judge.recipe)
         found.save(kept)
         watch(Moment("linear probe", 1, 1, f"C {', '.join(f'{c:g}' for c in dict.fromkeys(found.c))}"))
     judge.set_head(found.weight, found.bias)
     return found
 
 
-def _features(judge: Judge, train: Texts, folder: Path, watch: Watch) -> Floats:
+def embedded(judge: Judge, seen: Sequence[str], folder: Path, watch: Watch = silent) -> Floats:
+    """What the base makes of prepared texts, before the judge is tuned; computed once for the same texts."""
     from inference.training.classify.checkpoint import cached
 
-    key = hashlib.sha256(_digest_of(judge) + json.dumps(train.seen).encode()).hexdigest()
-    return cached(
-        folder, key, lambda: judge.features(judge.words.ids(train.seen), watch=watch, stage="embedding")
-    )
+    key = hashlib.sha256(_digest_of(judge) + json.dumps(seen).encode()).hexdigest()
+    return cached(folder, key, lambda: judge.features(judge.words.ids(seen), watch=watch, stage="embedding"))
+
+
+def checkpoint_of(judge: Judge, train: Texts, validation: Texts, folder: Path) -> Checkpoint:
+    """Where this very run goes on: of this base, this recipe, these texts and labels."""
+    from inference.training.classify.checkpoint import Checkpoint
+
+    recipe = judge.recipe
+    digest = recipe.digest(_digest_of(judge), _bytes(train), _bytes(validation))
+    return Checkpoint(folder, digest=digest, seconds=recipe.checkpoint_seconds, steps=recipe.checkpoint_steps)
 
 
 def _calibrated(made: Trained, texts: dict[str, Texts], watch: Watch) -> Trained:
