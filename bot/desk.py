@@ -6,30 +6,120 @@ Knows who answers what. Adds nothing of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from bot.conversation import Conversation
-from bot.messages import Event, Incoming, Receipt, Session
+from bot.intake import Handler, Intake
+from bot.messages import About, Event, Incoming, Person, Place, Receipt, Sending, Session, Used
 from bot.personas import Persona, Site
+from bot.store.shelf import Shelf
 
 BATCH = 500  # events read at once: a long conversation is sent in parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseDesk:
-    """One per process, passed to every channel."""
+    """One per process, passed to every channel. `owner` names the process in leases."""
 
     conversation: Conversation
+    owner: str = ""
+    _intakes: dict[str, Intake] = field(default_factory=dict)
+
+    # -- what a platform delivers ----------------------------------------------------------------------------
+
+    async def keep(self, channel: str, *, key: str, lane: str, body: Mapping[str, Any]) -> bool:
+        """Make an event safe as it came. False: its key was kept before."""
+        new = await self.conversation.store.keep_event(channel, key=key, lane=lane, body=body)
+        if channel in self._intakes:
+            self._intakes[channel].woken.set()
+        return new
+
+    async def handle(self, channel: str, handler: Handler) -> None:
+        """Give every kept event of a channel to `handler`, until cancelled."""
+        intake = Intake(channel=channel, owner=self.owner, store=self.conversation.store)
+        self._intakes[channel] = intake
+        await intake.run(handler)
 
     async def receive(self, incoming: Incoming) -> Receipt:
         """Make a message safe. Raises NotAccepted with a sentence for the person."""
         return await self.conversation.receive(incoming)
 
+    async def revise(self, channel: str, key: str, text: str) -> bool:
+        """A person has changed a message: so do we."""
+        return await self.conversation.revise(channel, key, text)
+
+    async def withdraw(self, channel: str, key: str) -> bool:
+        """A person has deleted a message: it goes with its answer."""
+        return await self.conversation.withdraw(channel, key)
+
+    # -- what people ask for beside words ----------------------------------------------------------------------
+
+    async def find(self, place: Place) -> int | None:
+        """The id of a place where something is kept, or None."""
+        return await self.conversation.store.find(place.channel, place.key)
+
     async def stop(self, place_id: int) -> bool:
         """Stop what is being answered in a place; True if there was anything."""
         return await self.conversation.stop(place_id)
+
+    async def again(self, place: Place, *, message_id: int, key: str) -> Receipt | None:
+        """Answer the question of an answer once more; None when there is no such answer in the place."""
+        return await self.conversation.again(place, message_id=message_id, key=key)
+
+    async def rate(
+        self, place: Place, person: Person, *, message_id: int, value: int, reason: str = ""
+    ) -> bool:
+        """Keep a thumb up (1) or down (-1), and why; False when there is no such answer in the place."""
+        return await self.conversation.store.rate(
+            place, person, message_id=message_id, value=value, reason=reason
+        )
+
+    async def used(self, person: Person) -> Used:
+        """What a person has used so far."""
+        who = await self.conversation.store.who(person.channel, person.key)
+        return await self.conversation.store.used(who) if who else Used(0, 0, 0, 0.0)
+
+    async def export(self, person: Person) -> Mapping[str, Any]:
+        """Everything that is kept of a person; empty when nothing is."""
+        who = await self.conversation.store.who(person.channel, person.key)
+        return await self.conversation.store.export(who) if who else {}
+
+    async def forget(self, person: Person) -> None:
+        """Delete everything that a person said, and the answers; what is under way stops."""
+        if who := await self.conversation.store.who(person.channel, person.key):
+            await self.conversation.forget(who)
+
+    # -- what is shown -----------------------------------------------------------------------------------------
+
+    async def sendings(self, message_id: int) -> Sequence[Sending]:
+        """What was sent so far of the answer to a question, oldest first."""
+        return await self.conversation.store.sendings(message_id)
+
+    async def sent(
+        self,
+        message_id: int,
+        platform_key: str,
+        *,
+        open: bool,  # noqa: A002
+        detail: Mapping[str, Any],
+    ) -> None:
+        """Remember a platform's message that carries the answer to a question. Raises LookupError without that."""
+        await self.conversation.store.sent(message_id, platform_key, open=open, detail=detail)
+
+    def about(self, channel: str, *, language: str, site: str = "") -> About:
+        """Who answers there."""
+        personas, models = self.conversation.personas, self.conversation.models
+        persona = personas.personas[personas.name_for(channel=channel, site=site)]
+        return About(
+            greeting=persona.greeting.of(language),
+            suggestions=persona.suggestions.of(language),
+            model=models.default.reference,
+        )
+
+    # -- the widget's --------------------------------------------------------------------------------------------
 
     def site(self, key: str) -> tuple[Site, Persona] | None:
         """A website that may carry the widget and its persona, or None."""
@@ -51,10 +141,6 @@ class HouseDesk:
         """What a viewer who has seen everything up to `after` on the place clock has not seen yet, in order."""
         return await self.conversation.store.timeline(place_id, after=after, limit=BATCH)
 
-    async def rate(self, session: Session, *, message_id: int, value: int) -> bool:
-        """Keep a thumb up (1) or down (-1); False when there is no such answer in the session's place."""
-        return await self.conversation.store.rate(session, message_id=message_id, value=value)
-
     @contextmanager
     def listen(self, place_id: int) -> Iterator[asyncio.Event]:
         """An event that is set whenever the place's timeline may have grown."""
@@ -63,3 +149,9 @@ class HouseDesk:
             self.conversation.bell.listen(place_id) as event,
         ):
             yield event
+
+    # -- the channel's own ---------------------------------------------------------------------------------------
+
+    def shelf(self, channel: str) -> Shelf:
+        """The channel's own notes."""
+        return self.conversation.store.shelf(channel)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from bot.answering import Postponed
 from bot.bell import rung
 from bot.channels.base import Channel
-from bot.conversation import Conversation, Postponed
-from bot.messages import Place
+from bot.conversation import Conversation
+from bot.messages import Person, Place, Question
 from bot.notices import notice
 from bot.store import Lease, LeaseLost, Store, StoreUnavailable
 
@@ -26,6 +27,8 @@ POLL_SECONDS = 1.0  # a message that another replica took in, or a lease that ra
 GRACE_SECONDS = 4.0  # for answers under way at the end; ten seconds are all that a service manager gives
 AT_ONCE = 64  # answers in this process; more wait in SQL
 POSTPONED_SECONDS = 2.0  # between two tries while the queue is away
+SHOWINGS = 12  # tries of a channel to show one answer: about ten minutes
+SHOWING_LONGEST = 60.0  # seconds between two of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +98,8 @@ class Dispatcher:
                 await asyncio.shield(self.store.release(lease))
             raise
         except Exception:
-            log.exception("answering failed")
-            await self._fail(lease)
+            log.exception("an answer could not be shown", attempt=lease.attempt)
+            await self._show_later(lease)
         finally:
             self.conversation.metrics.running.dec()
             self._carried.discard(lease.inbox_id)
@@ -104,8 +107,7 @@ class Dispatcher:
 
     async def _show_while_leased(self, lease: Lease) -> bool:
         """Show the answer beside a task that renews the lease; losing the lease ends the answer. False: postponed."""
-        place = Place(lease.place.channel, lease.place.key, lease.place.site)
-        showing = asyncio.ensure_future(self._show(lease, place))
+        showing = asyncio.ensure_future(self._show(lease))
         renewing = asyncio.ensure_future(self._renew(lease))
         try:
             done, _ = await asyncio.wait({showing, renewing}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,14 +123,17 @@ class Dispatcher:
             await asyncio.gather(showing, renewing, return_exceptions=True)
         return True
 
-    async def _show(self, lease: Lease, place: Place) -> None:
-        async with aclosing(self.conversation.answer(lease)) as answer:
-            channel = self.channels.get(place.channel)
+    async def _show(self, lease: Lease) -> None:
+        channel = self.channels.get(lease.place.channel)
+        delivers = channel is not None and channel.delivers
+        async with aclosing(self.conversation.answer(lease, delivers=delivers)) as answer:
             if channel is None:  # its token was taken away since: the answer is kept, nobody watches
                 async for _ in answer:
                     pass
             else:
-                await channel.show(place, answer)
+                await channel.show(_question(lease), answer)
+        if delivers or lease.ended:
+            await self.store.delivered(lease)
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -140,16 +145,32 @@ class Dispatcher:
                 log.warning("the lease could not be renewed yet")
 
     async def _postpone(self, lease: Lease) -> None:
-        """Tell the person once that the answer will come, and try again a little later."""
-        if lease.attempt == 1:
-            sentence = notice("waiting", lease.place.language)
-            await self.store.note(lease.place.id, sentence)
-            self.conversation.bell.ring(lease.place.id)
+        """Try again a little later."""
         await asyncio.sleep(POSTPONED_SECONDS)
         await self.store.release(lease)
 
-    async def _fail(self, lease: Lease) -> None:
+    async def _show_later(self, lease: Lease) -> None:
+        """Let a channel that could not show an answer try again, later each time, and in the end not at all."""
         with suppress(LeaseLost, StoreUnavailable):
-            sentence = notice("failed", lease.place.language)
-            await self.store.finish(lease, None, state="failed", finish_reason="error", notice=sentence)
-            self.conversation.bell.ring(lease.place.id)
+            if lease.attempt < SHOWINGS:
+                await asyncio.sleep(min(POSTPONED_SECONDS * 2**lease.attempt, SHOWING_LONGEST))
+                await self.store.release(lease)
+            elif lease.ended:
+                log.error("an answer was never brought to its reader", message_id=lease.message_id)
+                await self.store.delivered(lease)
+            else:
+                sentence = notice("failed", lease.place.language)
+                await self.store.finish(lease, None, state="failed", finish_reason="error", notice=sentence)
+                self.conversation.bell.ring(lease.place.id)
+
+
+def _question(lease: Lease) -> Question:
+    place = lease.place
+    return Question(
+        message_id=lease.message_id,
+        key=lease.key,
+        place=Place(place.channel, place.key, place.site),
+        place_id=place.id,
+        person=Person(place.channel, lease.person_key, language=place.language),
+        attempt=lease.attempt,
+    )

@@ -1,6 +1,6 @@
-"""What is done now and then, whoever is talking: texts that were kept for review are dropped when their time is over.
+"""What is done now and then, whoever is talking: what was kept for a time is dropped when its time is over.
 
-Knows how long texts stay. What they are and where they lie is the store's.
+Knows how long things stay. What they are and where they lie is the store's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from bot.store import Store, StoreUnavailable
 log = structlog.get_logger(__name__)
 
 DAY = 24 * 3600.0
+HANDLED = 7 * DAY  # that a platform's event is known by its key: none brings one again after more than a day
+FAILED = 30 * DAY  # that an event which could not be read is kept for people to look at
 EVERY = 3600.0  # seconds between two looks: a text stays at most this much longer
 AGAIN = 60.0  # seconds until the next look when the database was away
 
@@ -37,10 +39,12 @@ class Housekeeping:
 
     async def tidy(self) -> bool:
         """Look once; False when the database was away."""
+        now = self.clock()
         try:
-            dropped = await self.store.clear_texts(before=self.clock() - self.days * DAY)
+            dropped = await self.store.clear_texts(before=now - self.days * DAY)
+            await self.store.clear_events(handled_before=now - HANDLED, failed_before=now - FAILED)
         except StoreUnavailable as error:
-            log.warning("texts that are due could not be dropped yet", cause=str(error))
+            log.warning("what is due could not be dropped yet", cause=str(error))
             return False
         if dropped:
             log.info("texts of verdicts were dropped", texts=dropped, older_than_days=self.days)

@@ -5,18 +5,21 @@ Plain frozen values. Knows nothing of platforms, databases or models.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Author = Literal["person", "model", "operator", "house"]
-State = Literal["queued", "answering", "done", "stopped", "failed", "refused"]
+State = Literal["queued", "answering", "done", "stopped", "failed", "refused", "replaced"]
 
 MAX_CHARS = 8_000  # of one message: about 2,000 tokens, more than the smallest context holds
+MAX_FILE_CHARS = 24_000  # of all files that come with it
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a conversation happens. `key` is the channel's own name for it, unique within the channel."""
+    """Where a conversation happens. `key` is the channel's own name for it, unique within the channel. `site` is what
+    it is part of, as operators know it: a website that carries the widget, a Slack channel, a Telegram chat."""
 
     channel: str
     key: str
@@ -34,6 +37,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text file that came with a message, read."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """What was said. `key` is the platform's id of the event: the same key is answered once (P1)."""
 
@@ -41,6 +52,7 @@ class Incoming:
     place: Place
     person: Person
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,19 @@ class Receipt:
     notice: str = (
         ""  # what the house says at once, for channels that do not read it from the place's timeline
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A message that is answered, as its channel needs it to show the answer. `key` is the Incoming's; `attempt` is 1
+    at first, and more after a crash, a restart or a pause of the queue."""
+
+    message_id: int
+    key: str
+    place: Place
+    place_id: int
+    person: Person
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +115,53 @@ class Notice:
     """A sentence from the house, not the model."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last thing of an answer: how it ended. `answer_id` is None where there is none: a refusal, a failure."""
+
+    answer_id: int | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One message on a platform that carries (a part of) the answer to a question. `platform_key` is the platform's
+    name for it, `detail` what its channel wants to know of it after a restart."""
+
+    platform_key: str
+    open: bool
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """What a platform delivered, safe in SQL, before anybody has read it. `attempt` is 1 at first."""
+
+    id: int
+    key: str
+    body: Mapping[str, Any]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a person has used so far: answers, and tokens both ways."""
+
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    since: float  # UTC, seconds since 1970; 0.0: never
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Who answers in a channel: the persona's words and the model's name."""
+
+    greeting: str
+    suggestions: tuple[str, ...]
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,29 +6,149 @@ Knows no platform. The house side of `Desk` stands in `bot/desk.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.messages import Event, Incoming, Notice, Place, Receipt, Session, Shown
+from bot.messages import (
+    About,
+    Ending,
+    Event,
+    Incoming,
+    KeptEvent,
+    Notice,
+    Person,
+    Place,
+    Question,
+    Receipt,
+    Sending,
+    Session,
+    Shown,
+    Used,
+)
 from bot.personas import Persona, Site
+
+Answer = AsyncGenerator[Shown | Notice | Ending, None]
+
+
+class Shelf(Protocol):
+    """A channel's own durable notes: tokens, settings of a workspace, an offset. Every verb may raise Unavailable."""
+
+    async def get(self, name: str) -> str | None:
+        """What was put there, or None; nothing is found after its time."""
+        ...
+
+    async def put(self, name: str, value: str, *, seconds: float | None = None) -> None:
+        """Keep a value in the place of an older one, for so many seconds (None: for good)."""
+        ...
+
+    async def take(self, name: str) -> str | None:
+        """What was put there, which is gone afterwards: of several takers one gets it."""
+        ...
+
+    async def drop(self, name: str) -> None:
+        """Forget it, if it is there."""
+        ...
+
+    async def names(self, prefix: str = "") -> Sequence[str]:
+        """What there is, in order."""
+        ...
 
 
 class Desk(Protocol):
     """The house, as a channel sees it. Whatever reaches for what is kept raises Unavailable when that is away."""
 
+    # -- what a platform delivers ----------------------------------------------------------------------------
+
+    async def keep(self, channel: str, *, key: str, lane: str, body: Mapping[str, Any]) -> bool:
+        """Make an event safe as it came (JSON); acknowledge only after this returns. False: its key was kept before."""
+        ...
+
+    async def handle(self, channel: str, handler: Callable[[KeptEvent], Awaitable[None]]) -> None:
+        """Give every kept event of a channel to `handler`, until cancelled: in order within a lane, lanes beside each
+        other, each event to one process at a time.
+
+        An event whose handler raises comes again after a while, longer each time; after some tries it is kept as
+        failed and left out. When its handler returns, the event's body is forgotten and its key remembered.
+        """
+        ...
+
     async def receive(self, incoming: Incoming) -> Receipt:
         """Make a message safe; acknowledge only after this returns. Raises NotAccepted with a sentence."""
+        ...
+
+    async def revise(self, channel: str, key: str, text: str) -> bool:
+        """A person has changed a message: so do we. False when there is none of this key."""
+        ...
+
+    async def withdraw(self, channel: str, key: str) -> bool:
+        """A person has deleted a message: what is kept of it and its answer goes, an answer under way stops."""
+        ...
+
+    # -- what people ask for beside words ----------------------------------------------------------------------
+
+    async def find(self, place: Place) -> int | None:
+        """The id of a place where something was said before, or None."""
         ...
 
     async def stop(self, place_id: int) -> bool:
         """Stop what is being answered in a place."""
         ...
+
+    async def again(self, place: Place, *, message_id: int, key: str) -> Receipt | None:
+        """Answer the question of an answer once more, a little more freely; the old pair leaves the conversation's
+        memory. None when there is no such answer in the place. The same key twice changes nothing.
+        """
+        ...
+
+    async def rate(
+        self, place: Place, person: Person, *, message_id: int, value: int, reason: str = ""
+    ) -> bool:
+        """Keep a thumb up (1) or down (-1), and why; False when there is no such answer in the place."""
+        ...
+
+    async def used(self, person: Person) -> Used:
+        """What a person has used so far."""
+        ...
+
+    async def export(self, person: Person) -> Mapping[str, Any]:
+        """Everything that is kept of a person, ready for JSON."""
+        ...
+
+    async def forget(self, person: Person) -> None:
+        """Delete everything that a person said, and the answers; what is under way stops."""
+        ...
+
+    # -- what is shown -----------------------------------------------------------------------------------------
+
+    async def sendings(self, message_id: int) -> Sequence[Sending]:
+        """What was sent so far of the answer to a question, oldest first."""
+        ...
+
+    async def sent(
+        self,
+        message_id: int,
+        platform_key: str,
+        *,
+        open: bool,  # noqa: A002
+        detail: Mapping[str, Any],
+    ) -> None:
+        """Remember a platform's message that carries the answer to a question, or what has changed about it.
+
+        Raises LookupError when the question is gone (somebody had it forgotten).
+        """
+        ...
+
+    def about(self, channel: str, *, language: str, site: str = "") -> About:
+        """Who answers there."""
+        ...
+
+    # -- the widget's --------------------------------------------------------------------------------------------
 
     def site(self, key: str) -> tuple[Site, Persona] | None:
         """A website that may carry the widget and its persona, or None."""
@@ -50,12 +170,14 @@ class Desk(Protocol):
         """
         ...
 
-    async def rate(self, session: Session, *, message_id: int, value: int) -> bool:
-        """Keep a thumb up (1) or down (-1); False when there is no such answer in the session's place."""
-        ...
-
     def listen(self, place_id: int) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever the place's timeline may have grown."""
+        ...
+
+    # -- the channel's own ---------------------------------------------------------------------------------------
+
+    def shelf(self, channel: str) -> Shelf:
+        """The channel's own notes."""
         ...
 
 
@@ -64,25 +186,34 @@ class ChannelOptions:
     """What the operator decides about channels.
 
     public_url: how browsers reach this server, empty if not said. trusted_proxies: how many reverse proxies stand
-    in front. data: the house's folder. secrets: the channels' own variables (SLACK_..., TELEGRAM_...) by name.
+    in front. data: the house's folder. variables: the channels' own (SLACK_..., TELEGRAM_...) by name. keys: what
+    channels encrypt by what they keep for long: the first encrypts, each decrypts.
     """
 
     public_url: str = ""
     trusted_proxies: int = 0
     data: Path = Path("data")
-    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    variables: Mapping[str, SecretStr] = field(default_factory=dict)
+    keys: Sequence[SecretStr] = ()
 
 
 class Channel(Protocol):
     """A way in and out of the house.
 
     Each module of `bot.channels` offers `open_channel(*, desk, options)`, an async context manager that yields its
-    channel, or None when the variables that the channel needs are not set.
+    channel, or None when the variables that the channel needs are not set. It raises `bot.variables.Misconfigured`
+    when they make no sense.
     """
 
     @property
     def name(self) -> str:
         """What its places are called by in SQL, the same as the module's."""
+        ...
+
+    @property
+    def delivers(self) -> bool:
+        """Whether `show` brings an answer somewhere else: one that ended and was not brought there before a crash is
+        shown again after it, from its beginning. False: viewers read the timeline."""
         ...
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -93,6 +224,10 @@ class Channel(Protocol):
         """Receive until cancelled. Raises only what a later retry may mend."""
         ...
 
-    async def show(self, place: Place, answer: AsyncGenerator[Shown | Notice, None]) -> None:
-        """Show an answer as it comes, at the channel's own pace."""
+    async def show(self, question: Question, answer: Answer) -> None:
+        """Show an answer as it comes, at the channel's own pace, and take it to its end.
+
+        It is told from its beginning, also what an earlier attempt has shown: `Desk.sendings` knows what of it was
+        sent. The last thing is an Ending, but for a pause of the queue: then the generator raises, and so does this.
+        """
         ...

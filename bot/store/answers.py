@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, and_, bindparam, insert, literal, select, update
+from sqlalchemy import JSON, ColumnElement, and_, bindparam, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import State
-from bot.store.clock import parts, storable, tick
+from bot.store.clock import parts, storable, text_of, tick
 from bot.store.database import Database
 from bot.store.errors import AnswerStopped, LeaseLost
 from bot.store.tables import answer, inbox, message, piece, usage
-from bot.store.values import Begun, BegunPiece, Judged, Lease
+from bot.store.values import Begun, BegunPiece, Judged, Lease, Told
 from bot.store.verdicts import keep
 
 # What the inbox remembers of a message that reached its end.
@@ -52,7 +52,9 @@ _BEGIN_ANEW = (
         }
     )
 )
-_CLOSE = update(inbox).where(_HELD).values(state=bindparam("new_state"), owner="", lease_until=None)
+_GOING = and_(_HELD, inbox.c.outcome == "")  # not ended yet
+_CLOSE = update(inbox).where(_GOING).values(state=bindparam("new_state"), owner="", lease_until=None)
+_LEAVE_OPEN = update(inbox).where(_GOING).values(outcome=bindparam("new_state"))
 _ANSWER_TO = select(message.c.id).where(message.c.reply_to == bindparam("asked"), message.c.author == "model")
 _SHOWN = select(piece.c.text).where(piece.c.answer_id == bindparam("told")).order_by(piece.c.seq)
 _END = (
@@ -70,6 +72,11 @@ _ADD_PIECE = insert(piece).from_select(
     select(*(bindparam(f"new_{name}", type_=piece.c[name].type) for name in _PIECE))
     .select_from(inbox)
     .where(_HELD, inbox.c.cancelled.is_(False)),
+)
+_ENDED = (
+    select(message.c.id, message.c.author, message.c.state, message.c.content)
+    .where(or_(message.c.id == bindparam("asked"), message.c.reply_to == bindparam("asked")))
+    .order_by(message.c.id)
 )
 _COST = ("person_id", "place_id", "prompt_tokens", "completion_tokens", "engine_ms", "created")
 _USE = insert(usage).from_select(
@@ -187,16 +194,19 @@ class Answers:
         engine_ms: float = 0,
         notice: str | None = None,
         judged: Sequence[Judged] = (),
-    ) -> None:
-        """End a leased message, its answer (also one that an earlier lease began) and say `notice` after it. `judged`
-        is what was found in the answer and belongs to none of its pieces.
+        delivered: bool = True,
+    ) -> int | None:
+        """End a leased message, its answer (also one that an earlier lease began) and say `notice` after it; returns
+        the answer's id. `judged` is what was found in the answer and belongs to none of its pieces.
 
-        What was shown is what the answer remains. Raises LeaseLost, StoreUnavailable.
+        What was shown is what the answer remains. Not `delivered`: the lease goes on until `delivered` is called,
+        and whoever takes it over finds an answer that has ended. Raises LeaseLost, StoreUnavailable.
         """
         async with self.database.write() as connection:
             clock = await tick(connection, lease.place.id, by=3)  # the answer, the message, the notice
             outcome = _fence(lease) | {"new_state": OUTCOME.get(state, "answered")}
-            if (await connection.execute(_CLOSE, outcome)).rowcount != 1:
+            close = _CLOSE if delivered else _LEAVE_OPEN
+            if (await connection.execute(close, outcome)).rowcount != 1:
                 raise LeaseLost(f"message {lease.message_id}")
             answer_id = await _end(
                 connection, lease.message_id, answer_id, state=state, reason=finish_reason, clock=clock - 2
@@ -215,6 +225,34 @@ class Answers:
                     completion_tokens=completion_tokens,
                     engine_ms=engine_ms,
                 )
+        return answer_id
+
+    async def told(self, lease: Lease) -> Told:
+        """An answer that has ended, whole, with what the house said after it. Raises LeaseLost, StoreUnavailable."""
+        async with self.database.read() as connection:
+            rows = (await connection.execute(_ENDED, {"asked": lease.message_id})).all()
+            answer_ids = [row.id for row in rows if row.author == "model"]
+            pieces = await _pieces(connection, answer_ids[0]) if answer_ids else ()
+        question = next((row for row in rows if row.author == "person"), None)
+        if question is None:
+            raise LeaseLost(f"message {lease.message_id}")
+        return Told(
+            answer_id=answer_ids[0] if answer_ids else None,
+            state=question.state,
+            pieces=pieces,
+            notices=tuple(text_of(row.content) for row in rows if row.author == "house"),
+        )
+
+    async def delivered(self, lease: Lease) -> None:
+        """An answer that has ended was brought to its platform. A lease already lost is no error: another process
+        brings it."""
+        done = (
+            update(inbox)
+            .where(holds(lease), inbox.c.outcome != "")
+            .values(state=inbox.c.outcome, owner="", lease_until=None, outcome="")
+        )
+        async with self.database.write(durable=False) as connection:
+            await connection.execute(done)
 
     async def drop(
         self, connection: AsyncConnection, *, place_id: int, inbox_id: int, message_id: int

@@ -7,9 +7,12 @@ first and its inbox rows after, never the other way round: that order is what ru
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.messages import Attachment
 from bot.store import tables
 
 _TICK = (
@@ -28,14 +31,20 @@ async def tick(connection: AsyncConnection, place_id: int, *, by: int = 1) -> in
     return int(clock)
 
 
-def parts(text: str) -> list[dict[str, str]]:
-    """Text as the typed parts that a message's content is made of."""
-    return [{"type": "text", "text": text}]
+def parts(text: str, attachments: Iterable[Attachment] = ()) -> list[dict[str, str]]:
+    """Text, and the files that came with it, as the typed parts that a message's content is made of.
+
+    A part is {"type": "text", "text"}, {"type": "file", "name", "text"}, or {"type": "again"}: asked once more.
+    """
+    files = ({"type": "file", "name": each.name, "text": each.text} for each in attachments)
+    return [{"type": "text", "text": text}, *files]
 
 
 def text_of(content: list[dict[str, str]]) -> str:
-    """What of a message's content can be read."""
-    return "".join(part["text"] for part in content if part["type"] == "text")
+    """What of a message's content can be read: what was written, then each file under its name."""
+    written = "".join(part["text"] for part in content if part["type"] == "text")
+    files = (f"[{part['name']}]\n{part['text']}" for part in content if part["type"] == "file")
+    return "\n\n".join(part for part in (written, *files) if part)
 
 
 def storable(text: str) -> str:

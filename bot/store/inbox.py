@@ -6,6 +6,7 @@ Knows keys, states and leases. What becomes of an answer stands in `answers.py`.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -27,13 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.messages import Attachment
 from bot.store.answers import SAY, Answers, holds
 from bot.store.clock import parts, storable, text_of, tick
 from bot.store.database import Database, now
 from bot.store.database import insert as upsert
 from bot.store.errors import LeaseLost
 from bot.store.people import People
-from bot.store.tables import UNFINISHED, inbox, message, place
+from bot.store.tables import UNFINISHED, identity, inbox, message, place
 from bot.store.values import Accepted, Lease, LeasedPlace
 
 # A lease that ends later than twice its length from now was given before the clock jumped back: it counts as over.
@@ -42,7 +44,7 @@ COMMANDED = "commanded"  # a command's state until it was carried out
 PLACE = ("id", "channel", "key", "site", "language", "persona", "mode")  # what a LeasedPlace is made of
 
 
-class _Duplicate(Exception):
+class Duplicate(Exception):
     """The key was taken while this transaction ran: roll it back."""
 
 
@@ -67,6 +69,7 @@ class Inbox:
         text: str,
         correlation: str,
         command: bool,
+        attachments: Sequence[Attachment] = (),
     ) -> Accepted:
         """Keep a message; when this returns it is on disk (P1). A key seen before changes nothing.
 
@@ -84,7 +87,7 @@ class Inbox:
                     "place_id": place_id,
                     "person_id": person_id,
                     "author": "person",
-                    "content": parts(storable(text)),
+                    "content": parts(storable(text), _storable(attachments)),
                     "state": "done" if command else "queued",
                     "born": clock,
                     "correlation": correlation,
@@ -92,11 +95,10 @@ class Inbox:
                 }
                 message_id = await self._keep(connection, said, channel=channel, key=key)
                 return Accepted(message_id, place_id, person_id, duplicate=False, obeyed=not command)
-        except _Duplicate:
-            async with self.database.read() as connection:
-                seen = await _seen(connection, channel, key)
-                assert seen is not None, "a key that was taken is there"  # noqa: S101  # rows are never deleted
-                return seen
+        except Duplicate:
+            seen = await self.seen(channel, key)
+            assert seen is not None, "a key that was taken is there"  # noqa: S101  # rows are never deleted
+            return seen
 
     async def _place(
         self, connection: AsyncConnection, channel: str, key: str, site: str, language: str
@@ -109,7 +111,14 @@ class Inbox:
     async def _keep(
         self, connection: AsyncConnection, said: dict[str, Any], *, channel: str, key: str
     ) -> int:
-        message_id = (await connection.execute(SAY, said)).scalar_one()
+        message_id = int((await connection.execute(SAY, said)).scalar_one())
+        await self.enter(connection, said, message_id, channel=channel, key=key)
+        return message_id
+
+    async def enter(
+        self, connection: AsyncConnection, said: dict[str, Any], message_id: int, *, channel: str, key: str
+    ) -> None:
+        """Make a message that was said the place's to answer, once for each key."""
         row = {
             "channel": channel,
             "key": key,
@@ -119,12 +128,17 @@ class Inbox:
             "owner": "",
             "attempt": 0,
             "cancelled": False,
+            "outcome": "",
             "created": said["created"],
         }
         kept = await connection.execute(_keep_once(self.database.postgres), row)
         if kept.first() is None:
-            raise _Duplicate
-        return int(message_id)
+            raise Duplicate
+
+    async def seen(self, channel: str, key: str) -> Accepted | None:
+        """What came in under this key, if anything did. Raises StoreUnavailable."""
+        async with self.database.read() as connection:
+            return await _seen(connection, channel, key)
 
     async def obeyed(self, *, channel: str, key: str) -> None:
         """Write down that a command was carried out: a redelivery changes nothing from now on."""
@@ -146,7 +160,7 @@ class Inbox:
                     {"ids": [row.inbox_id for row in rows], "new_owner": owner, "ttl": ttl},
                 )
         leases = [_lease(row, owner) for row in rows]
-        stopped = {row.inbox_id for row in rows if row.cancelled}
+        stopped = {row.inbox_id for row in rows if row.cancelled and not row.outcome}
         for lease in leases:
             if lease.inbox_id in stopped:
                 await self._stop(lease)
@@ -169,7 +183,7 @@ class Inbox:
         """Give a message back at once for another to answer. A lease already lost is no error."""
         back = (
             update(inbox)
-            .where(holds(lease), inbox.c.cancelled.is_(False))
+            .where(holds(lease), or_(inbox.c.cancelled.is_(False), inbox.c.outcome != ""))
             .values(state="received", owner="", lease_until=None)
         )
         async with self.database.write(durable=False) as connection:
@@ -198,6 +212,10 @@ class Inbox:
                         connection, place_id=place_id, inbox_id=row.inbox_id, message_id=row.message_id
                     )
         return [row.correlation for row in rows]
+
+
+def _storable(attachments: Iterable[Attachment]) -> Iterator[Attachment]:
+    return (Attachment(storable(each.name), storable(each.text)) for each in attachments)
 
 
 def new_place(channel: str, key: str, site: str, language: str) -> dict[str, Any]:
@@ -263,6 +281,15 @@ def _take(postgres: bool) -> Any:
     )
 
 
+# As the channel of the place knows the person.
+_PERSON_KEY = (
+    select(func.min(identity.c.key))
+    .where(identity.c.person_id == message.c.person_id, identity.c.channel == inbox.c.channel)
+    .correlate(message, inbox)
+    .scalar_subquery()
+)
+
+
 @cache
 def _free(postgres: bool) -> Select[Any]:
     """The oldest unfinished row of each place, where nobody holds it; rows that another bot takes are skipped."""
@@ -274,8 +301,11 @@ def _free(postgres: bool) -> Select[Any]:
     return (
         select(
             inbox.c.id.label("inbox_id"),
+            inbox.c.key,
             inbox.c.attempt,
             inbox.c.cancelled,
+            inbox.c.outcome,
+            _PERSON_KEY.label("person_key"),
             message.c.id.label("message_id"),
             message.c.person_id,
             message.c.correlation,
@@ -305,7 +335,7 @@ def _unfinished(place_id: int, moment: ColumnElement[float]) -> Select[Any]:
             held.label("held"),
         )
         .join(message, message.c.id == inbox.c.message_id)
-        .where(inbox.c.place_id == place_id, inbox.c.state.in_(("received", "leased")))
+        .where(inbox.c.place_id == place_id, inbox.c.state.in_(("received", "leased")), inbox.c.outcome == "")
         .order_by(inbox.c.id)
     )
 
@@ -319,5 +349,9 @@ def _lease(row: Row[Any], owner: str) -> Lease:
         owner=owner,
         attempt=row.attempt + 1,
         text=text_of(row.content),
+        key=row.key,
+        person_key=row.person_key or "",
+        again=any(part["type"] == "again" for part in row.content),
+        ended=bool(row.outcome),
         place=LeasedPlace(*(getattr(row, f"place_{name}") for name in PLACE)),
     )

@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.messages import Used
 from bot.store.clock import storable, tick
 from bot.store.database import Database
 from bot.store.database import insert as upsert
-from bot.store.tables import audit, consent, identity, inbox, message, person, piece, place
+from bot.store.tables import (
+    audit,
+    consent,
+    feedback,
+    identity,
+    inbox,
+    message,
+    person,
+    piece,
+    place,
+    usage,
+    verdict,
+)
 
 # Built once, like every statement on a message's way: building one costs more than running it.
 _KNOWN = (
@@ -79,15 +93,46 @@ class People:
         async with self.database.read() as connection:
             return bool((await connection.execute(statement)).scalar())
 
-    async def forget(self, person_id: int) -> None:
+    async def who(self, channel: str, key: str) -> int | None:
+        """The id of the person behind a channel's key, or None. Raises StoreUnavailable."""
+        theirs = select(identity.c.person_id).where(identity.c.channel == channel, identity.c.key == key)
+        async with self.database.read() as connection:
+            return (await connection.execute(theirs)).scalar_one_or_none()
+
+    async def used(self, person_id: int) -> Used:
+        """What a person has used so far. Raises StoreUnavailable."""
+        total = select(
+            func.count(),
+            func.coalesce(func.sum(usage.c.prompt_tokens), 0),
+            func.coalesce(func.sum(usage.c.completion_tokens), 0),
+            func.coalesce(func.min(usage.c.created), 0.0),
+        ).where(usage.c.person_id == person_id)
+        async with self.database.read() as connection:
+            answers, prompt, completion, since = (await connection.execute(total)).one()
+        return Used(int(answers), int(prompt), int(completion), float(since))
+
+    async def export(self, person_id: int) -> dict[str, Any]:
+        """Everything that is kept of a person, ready for JSON: who they are, what was said, rated and used.
+
+        Raises StoreUnavailable.
+        """
+        async with self.database.read() as connection:
+            return {
+                name: [dict(row) for row in (await connection.execute(theirs)).mappings()]
+                for name, theirs in _theirs(person_id).items()
+            }
+
+    async def forget(self, person_id: int) -> list[str]:
         """Delete everything a person said, with the answers, their pieces, verdicts and feedback, everywhere.
 
-        An answer under way loses its lease. The keys of what came in stay, without content, so that a late
-        redelivery is not answered (P1); sessions stay valid; one audit row tells that it happened.
+        An answer under way loses its lease; returns the correlation of each, for the queue to cancel. The keys of what
+        came in stay, without content, so that a late redelivery is not answered (P1); sessions stay valid; one audit
+        row tells that it happened.
         """
         theirs = select(message.c.place_id).where(message.c.person_id == person_id).distinct()
         async with self.database.write() as connection:
             deleted = 0
+            under_way = list((await connection.execute(_under_way(person_id))).scalars())
             for place_id in sorted(
                 (await connection.execute(theirs)).scalars()
             ):  # one order for all: no deadlock
@@ -95,6 +140,50 @@ class People:
             await connection.execute(update(person).where(person.c.id == person_id).values(name=""))
             row = {"action": "forget", "subject": f"person {person_id}", "created": time.time()}
             await connection.execute(insert(audit).values(row | {"detail": {"messages": deleted}}))
+        return under_way
+
+
+def _under_way(person_id: int) -> Select[Any]:
+    return (
+        select(message.c.correlation)
+        .join(inbox, inbox.c.message_id == message.c.id)
+        .where(message.c.person_id == person_id, inbox.c.state.in_(("received", "leased")))
+    )
+
+
+def _theirs(person_id: int) -> dict[str, Select[Any]]:
+    """What is kept of a person, table by table."""
+    asked = message.alias("asked")
+    questions = select(asked.c.id).where(asked.c.person_id == person_id)
+    said = ("id", "author", "content", "state", "reply_to", "created")
+    return {
+        "person": select(person.c.name, person.c.language, person.c.created).where(person.c.id == person_id),
+        "identities": select(identity.c.channel, identity.c.key).where(identity.c.person_id == person_id),
+        "consents": select(consent.c.kind, consent.c.given, consent.c.created).where(
+            consent.c.person_id == person_id
+        ),
+        "messages": (
+            select(place.c.channel, place.c.key.label("place"), *(message.c[name] for name in said))
+            .join(place, place.c.id == message.c.place_id)
+            .where(or_(message.c.person_id == person_id, message.c.reply_to.in_(questions)))
+            .order_by(message.c.id)
+        ),
+        "feedback": select(
+            feedback.c.message_id, feedback.c.value, feedback.c.reason, feedback.c.created
+        ).where(feedback.c.person_id == person_id),
+        "verdicts": (
+            select(
+                verdict.c.message_id, verdict.c.action, verdict.c.scores, verdict.c.text, verdict.c.created
+            )
+            .where(verdict.c.message_id.in_(questions))
+            .order_by(verdict.c.id)
+        ),
+        "usage": (
+            select(usage.c.model, usage.c.prompt_tokens, usage.c.completion_tokens, usage.c.created)
+            .where(usage.c.person_id == person_id)
+            .order_by(usage.c.id)
+        ),
+    }
 
 
 async def _clear(connection: AsyncConnection, *, person_id: int, place_id: int) -> int:

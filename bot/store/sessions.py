@@ -17,10 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Person, Place, Session
 from bot.store.database import Database
-from bot.store.database import insert as upsert
 from bot.store.inbox import new_place
 from bot.store.people import People
-from bot.store.tables import feedback, identity, message, person, place, session
+from bot.store.tables import identity, person, place, session
 
 CHANNEL = "web"
 IDLE = 30 * 24 * 3600.0  # seconds; a browser that has not come back by then is a new visitor
@@ -108,37 +107,6 @@ class Sessions:
                 same = and_(session.c.id == row.id, session.c.token_hash == row.token_hash)
                 await connection.execute(update(session).where(same).values(values))
         return _session(row)
-
-    async def rate(self, session: Session, *, message_id: int, value: int) -> bool:
-        """Keep a thumb up (1) or down (-1), the last one counts; False when that is no answer in the session's place.
-
-        Raises StoreUnavailable.
-        """
-        theirs = (
-            select(message.c.id)
-            .where(message.c.id == message_id, message.c.place_id == session.place_id)
-            .where(message.c.author == "model")
-        )
-        async with self.database.write() as connection:
-            if (await connection.execute(theirs)).first() is None:
-                return False
-            who = await self.people.known(
-                connection,
-                channel=session.person.channel,
-                key=session.person.key,
-                name="",
-                language=session.person.language,
-            )
-            given = upsert(feedback, postgres=self.database.postgres).values(
-                message_id=message_id, person_id=who, value=1 if value > 0 else -1, created=time.time()
-            )
-            await connection.execute(
-                given.on_conflict_do_update(
-                    index_elements=["message_id", "person_id"],
-                    set_={"value": given.excluded.value, "created": given.excluded.created},
-                )
-            )
-        return True
 
 
 def hashed(token: str) -> str:

@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 
+from bot.store.amending import Amending
 from bot.store.answers import Answers
 from bot.store.database import Database, opened
+from bot.store.events import Events
 from bot.store.inbox import Inbox
 from bot.store.keys import Keys
+from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.schema import migrate
 from bot.store.sessions import Sessions
+from bot.store.shelf import Shelf
 from bot.store.timeline import Timeline
 from bot.store.verdicts import Verdicts
 
@@ -29,9 +33,24 @@ class Store:
         sessions = Sessions(database, people)
         keys = Keys(database)
         verdicts = Verdicts(database)
+        events = Events(database)
+        amending = Amending(database, people, inbox)
+        outbox = Outbox(database)
         self._database = database
+        # what platforms deliver
+        self.keep_event = events.keep
+        self.take_events = events.take
+        self.hold_events = events.hold
+        self.event_handled = events.handled
+        self.postpone_event = events.postpone
+        self.give_up_event = events.give_up
+        self.clear_events = events.clear
         # what comes in
         self.accept = inbox.accept
+        self.revise = amending.revise
+        self.withdraw = amending.withdraw
+        self.again = amending.again
+        self.rate = amending.rate
         self.obeyed = inbox.obeyed
         self.lease = inbox.lease
         self.renew = inbox.renew
@@ -42,6 +61,11 @@ class Store:
         self.add_piece = answers.add_piece
         self.finish = answers.finish
         self.note = answers.note
+        # what was brought to a platform
+        self.told = answers.told
+        self.delivered = answers.delivered
+        self.sendings = outbox.sendings
+        self.sent = outbox.sent
         # what was judged, and what people make of it
         self.add_verdict = verdicts.add_verdict
         self.add_verdicts = verdicts.add_verdicts
@@ -54,13 +78,16 @@ class Store:
         self.timeline = timeline.timeline
         self.history = timeline.history
         self.reset = timeline.reset
+        self.find = timeline.find
         # whose it is
+        self.who = people.who
+        self.used = people.used
+        self.export = people.export
         self.forget = people.forget
         self.agree = people.agree
         self.agreed = people.agreed
         self.open_session = sessions.open_session
         self.session = sessions.session
-        self.rate = sessions.rate
         # who may ask, and what it cost
         self.create_key = keys.create_key
         self.key = keys.key
@@ -79,6 +106,10 @@ class Store:
         async with opened(url) as database:
             await migrate(database)
             yield cls(database)
+
+    def shelf(self, channel: str) -> Shelf:
+        """A channel's own notes."""
+        return Shelf(self._database, channel)
 
     async def ping(self) -> None:
         """Return when the database answers. Raises StoreUnavailable."""

@@ -111,8 +111,8 @@ class Message(Kept, table=True):
     place_id: int = _to("place.id")
     person_id: int | None = _to("person.id", null=True, index=True)
     author: str
-    content: list[dict[str, str]] = _json()  # typed parts: {"type": "text", "text": ...}
-    state: str  # queued, answering, done, stopped, failed, refused
+    content: list[dict[str, str]] = _json()  # typed parts, see `clock.parts`
+    state: str  # queued, answering, done, stopped, failed, refused, replaced (asked again since)
     reply_to: int | None = _to("message.id", null=True, gone="CASCADE", index=True)
     born: int = _big()  # the place's clock when it began to exist
     ended: int | None = _big(null=True)  # and when it reached its last state, if that came later
@@ -145,6 +145,7 @@ class Inbox(Kept, table=True):
     lease_until: float | None = _time(null=True)
     attempt: int
     cancelled: bool  # someone said stop while it was leased
+    outcome: str  # the state that follows once the answer, which has ended, was brought to its platform; else empty
     created: float = _time()
 
 
@@ -183,14 +184,61 @@ class Piece(Kept, table=True):
 
 
 class Outbox(Kept, table=True):
-    """What a channel has sent of an answer: the platform's own names for it, so that a restart edits, not repeats."""
+    """What a channel has sent of the answer to a question: the platform's own names for it, so that a restart goes on
+    and does not repeat."""
 
-    __table_args__ = (Unique("turn_id", "platform_key"),)
+    __table_args__ = (Unique("message_id", "platform_key"),)
 
     id: int | None = _id()
-    turn_id: int = _to("message.id", gone="CASCADE")
+    message_id: int = _to("message.id", gone="CASCADE")  # the question's: a refusal has no answer
     platform_key: str  # a Slack ts, a Telegram message id
-    state: str
+    open: bool  # more is to come into it
+    detail: dict[str, Any] = _json()  # the channel's own
+    created: float = _time()
+
+
+class PlatformEvent(Kept, table=True):
+    """What a platform delivered, as it came, until it was read: a channel acknowledges once it lies here."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Unique("channel", "key"),
+        Index(
+            "ix_event_unfinished",
+            "channel",
+            "lane",
+            "id",
+            sqlite_where=text(UNFINISHED),
+            postgresql_where=text(UNFINISHED),
+        ),
+        NEVER_REUSED,
+    )
+
+    id: int | None = _id()
+    channel: str
+    key: str
+    lane: str  # what has to be read in order
+    body: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
+    state: str  # received, leased, handled (its body is gone), failed
+    owner: str
+    lease_until: float | None = _time(null=True)  # of one that is received: not to be tried again before
+    attempt: int
+    created: float = _time()
+
+
+class ShelfNote(Kept, table=True):
+    """What a channel keeps for itself: a token, an offset, the settings of a workspace."""
+
+    __tablename__ = "shelf"
+    __table_args__ = (Unique("channel", "name"),)
+
+    id: int | None = _id()
+    channel: str
+    name: str
+    value: str
+    until: float | None = _time(null=True)  # none: for good
     created: float = _time()
 
 
@@ -242,6 +290,7 @@ class Feedback(Kept, table=True):
     message_id: int = _to("message.id", gone="CASCADE")
     person_id: int = _to("person.id")
     value: int
+    reason: str
     created: float = _time()
 
 
@@ -310,6 +359,7 @@ metadata = Kept.metadata
 person, identity, consent = _table(Person), _table(Identity), _table(Consent)
 place, message, inbox = _table(Place), _table(Message), _table(Inbox)
 answer, piece, outbox = _table(Answer), _table(Piece), _table(Outbox)
+event, shelf = _table(PlatformEvent), _table(ShelfNote)
 verdict, feedback = _table(Verdict), _table(Feedback)
 session, api_key = _table(WebSession), _table(ApiKey)
 usage, audit = _table(Usage), _table(Audit)

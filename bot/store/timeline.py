@@ -85,6 +85,16 @@ class Timeline:
         messages = (HistoryMessage(r.id, r.author, text_of(r.content), bool(r.unclear)) for r in rows)
         return [message for message in messages if message.text][-limit:]
 
+    async def find(self, channel: str, key: str) -> int | None:
+        """The id of a place where something is kept, or None. Raises StoreUnavailable."""
+        there = select(place.c.id).where(
+            place.c.channel == channel,
+            place.c.key == key,
+            exists().where(message.c.place_id == place.c.id),
+        )
+        async with self.database.read() as connection:
+            return (await connection.execute(there)).scalar_one_or_none()
+
     async def reset(self, place_id: int) -> None:
         """Let the history begin anew after this moment; viewers keep what they see. Raises StoreUnavailable."""
         marked = update(place).where(place.c.id == place_id).values(reset=place.c.clock)
@@ -106,7 +116,7 @@ _UNCLEAR = and_(
 _SPOKEN = (
     select(*_HISTORY, _UNCLEAR.label("unclear"))
     .where(message.c.place_id == bindparam("place"), message.c.author.in_(("person", "operator")))
-    .where(message.c.state != "refused", message.c.id < bindparam("before", type_=BIG))
+    .where(message.c.state.not_in(("refused", "replaced")), message.c.id < bindparam("before", type_=BIG))
     .where(
         message.c.born
         > select(place.c.reset).where(place.c.id == bindparam("place", type_=BIG)).scalar_subquery()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot.messages import Author
+from bot.messages import Author, State
 
 Mode = Literal["assistant", "human", "closed"]
 Screen = Literal["hold", "shadow", "off"]
@@ -42,7 +42,9 @@ class LeasedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to answer one message, until another `attempt` at it begins."""
+    """The right to answer one message, until another `attempt` at it begins. `key` is the channel's own for the
+    message, `person_key` for who said it. `again`: it was answered before, and that answer did not please. `ended`: it
+    is answered, but the answer was not yet brought where it is read."""
 
     inbox_id: int
     message_id: int
@@ -52,6 +54,10 @@ class Lease:
     attempt: int  # 1 at first; each lease of the same message is one more, and fences the ones before
     text: str
     place: LeasedPlace
+    key: str = ""
+    person_key: str = ""
+    again: bool = False
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,16 @@ class Begun:
     answer_id: int
     variant: str
     pieces: tuple[BegunPiece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer that has ended: its pieces (none, and no id: a refusal or a failure), and the house's sentences."""
+
+    answer_id: int | None
+    state: State
+    pieces: tuple[BegunPiece, ...]
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

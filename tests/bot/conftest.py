@@ -14,7 +14,7 @@ import pytest
 from bot import personas
 from bot.bell import Bell
 from bot.conversation import Conversation
-from bot.messages import Incoming, Notice, Person, Place, Receipt, Shown
+from bot.messages import Ending, Incoming, Notice, Person, Place, Receipt, Shown
 from bot.metrics import Metrics
 from bot.models import Models, Served
 from bot.settings import known_variables
@@ -83,7 +83,7 @@ class Desk:
 
     async def told(self, lease: Lease | None = None) -> list[Shown | Notice]:
         async with aclosing(self.conversation.answer(lease or await self.lease())) as answer:
-            return [part async for part in answer]
+            return [part async for part in answer if not isinstance(part, Ending)]
 
     async def ask(self, text: str, **options: str) -> str:
         """Say something and read the whole answer, notices included."""

@@ -9,6 +9,7 @@ import pytest
 
 from bot import dispatcher
 from bot.dispatcher import Dispatcher
+from bot.messages import Ending
 from bot.notices import notice
 from bot.store import StoreUnavailable
 from tests.bot.conftest import SOON, becomes
@@ -18,6 +19,7 @@ class Shows:
     """A channel that keeps what it was given to show."""
 
     name = "web"
+    delivers = False
 
     def __init__(self):
         self.shown = []
@@ -28,9 +30,10 @@ class Shows:
     async def run(self):
         pass
 
-    async def show(self, place, answer):
+    async def show(self, question, answer):
         async for part in answer:
-            self.shown.append((place.key, part.text))
+            if not isinstance(part, Ending):
+                self.shown.append((question.place.key, part.text))
 
 
 @pytest.fixture
@@ -144,10 +147,11 @@ async def test_queue_and_database_both_away_end_nothing_but_the_try(desk, dispat
             await desk.say("still here?")
 
 
-async def test_a_channel_that_fails_costs_its_own_answer_alone(desk, dispatch, channel):
-    async def broken(place, answer):
+async def test_a_channel_that_fails_costs_its_own_answer_alone(desk, dispatch, channel, monkeypatch):
+    async def broken(question, answer):
         raise RuntimeError("the platform said no")
 
+    monkeypatch.setattr(dispatcher, "POSTPONED_SECONDS", 0.0)
     await desk.say("hello")
     channel.show = broken
     async with running(dispatch()):
@@ -212,3 +216,50 @@ async def test_a_lease_that_another_process_took_ends_the_answer_here(desk, disp
         monkeypatch.setattr(desk.store, "renew", asleep)
         await becomes(lambda: not slow._carried)
         await desk.conversation.stop(1)
+
+
+async def test_an_answer_that_ended_and_was_not_brought_is_shown_again_from_its_beginning(
+    desk, dispatch, channel, monkeypatch
+):
+    monkeypatch.setattr(dispatcher, "POSTPONED_SECONDS", 0.0)
+    channel.delivers = True
+    told = []
+
+    async def broken_at_the_end(question, answer):
+        told.append((question.attempt, [part async for part in answer]))
+        if len(told) < 3:
+            raise RuntimeError("the platform did not answer")
+
+    channel.show = broken_at_the_end
+    await desk.say("hello")
+    second = await desk.say("and then?")
+    async with running(dispatch()):
+        await becomes(lambda: len(told) == 4)
+        await until(desk, ("person", "and then?", "done"))
+        await becomes(lambda: desk.queue.ended["stop"] == 2)
+    first = [part.text for part in told[0][1] if not isinstance(part, Ending)]
+    assert first == ["Good morning.", " How are you?"]
+    for attempt, parts in told[:3]:
+        assert [part.text for part in parts[:-1]] == first, attempt
+        assert parts[-1].state == "done"
+    assert [attempt for attempt, _ in told] == [1, 2, 3, 1]  # the next one of the place waited
+    assert await desk.store.lease(owner="here", ttl=15.0, limit=9) == []
+    assert second.message_id
+
+
+async def test_an_answer_that_nobody_can_bring_is_given_up_in_the_end(desk, dispatch, channel, monkeypatch):
+    monkeypatch.setattr(dispatcher, "POSTPONED_SECONDS", 0.0)
+    monkeypatch.setattr(dispatcher, "SHOWINGS", 3)
+    channel.delivers = True
+    tries = []
+
+    async def broken(question, answer):
+        tries.append([part async for part in answer])
+        raise RuntimeError("the platform is gone")
+
+    channel.show = broken
+    await desk.say("hello")
+    async with running(dispatch()):
+        await becomes(lambda: len(tries) == 3)
+    assert await desk.store.lease(owner="here", ttl=15.0, limit=9) == []
+    assert ANSWERED in await desk.seen()

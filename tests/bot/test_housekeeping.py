@@ -1,4 +1,4 @@
-"""Texts kept for review are dropped when their days are over, by a clock that the test holds."""
+"""What is kept for a time is dropped when its days are over, by a clock that the test holds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ class Drawer:
 
     away: int = 0  # so many looks find the database away
     asked: list[float] = field(default_factory=list)
+    events: list[tuple[float, float]] = field(default_factory=list)
 
     async def clear_texts(self, *, before: float) -> int:
         self.asked.append(before)
         if len(self.asked) <= self.away:
             raise StoreUnavailable
+        return 1
+
+    async def clear_events(self, *, handled_before: float, failed_before: float) -> int:
+        self.events.append((handled_before, failed_before))
         return 1
 
 
@@ -34,6 +39,7 @@ async def test_texts_older_than_the_days_are_dropped() -> None:
     assert await house(drawer).tidy()
     assert await house(drawer, days=0).tidy()  # none is kept: not even one of today
     assert drawer.asked == [70 * DAY, 100 * DAY]
+    assert drawer.events == [(93 * DAY, 70 * DAY)] * 2
 
 
 async def test_a_database_that_is_away_is_asked_again_soon(monkeypatch: Any) -> None:

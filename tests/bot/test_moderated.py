@@ -125,9 +125,10 @@ async def test_an_answer_that_another_process_takes_up_goes_on_with_the_same_pla
     await desk.say(f"and {ADDRESS}")
     lease = await desk.lease()
     async with aclosing(desk.conversation.answer(lease)) as answer:
-        shown = [(await anext(answer)).text]
+        first = (await anext(answer)).text
     await desk.store.release(lease)
-    shown += [part.text for part in await desk.told()]
+    shown = [part.text for part in await desk.told()]
+    assert shown[0] == first
     assert "".join(shown) == f"First {ADDRESS}. Then bob@example.org. Then {ADDRESS}."
     first, second = desk.queue.asked_for[-2:]
     assert first.prompt == second.prompt

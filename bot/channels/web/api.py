@@ -94,7 +94,9 @@ class Api:
         message, value = asked.get("message"), asked.get("value")
         if type(message) is not int or type(value) is not int or value not in (1, -1):
             raise Problem("unreadable")
-        known = 0 < message <= LARGEST_ID and await self.desk.rate(session, message_id=message, value=value)
+        known = 0 < message <= LARGEST_ID and await self.desk.rate(
+            session.place, session.person, message_id=message, value=value
+        )
         if not known:
             raise Problem("unknown_message")
         return reply({"message": message, "value": value})

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.channels.base import Channel, ChannelOptions, Desk
+from bot.channels.base import Answer, Channel, ChannelOptions, Desk
 from bot.channels.web.api import Api
 from bot.channels.web.door import Door
 from bot.channels.web.errors import answered
 from bot.channels.web.pages import Pages
 from bot.channels.web.stream import Streams
 from bot.channels.web.viewers import Viewers
-from bot.messages import Notice, Place, Shown
+from bot.messages import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class WebChannel:
     streams: Streams
     viewers: Viewers
     name: str = field(default="web", init=False)
+    delivers: bool = field(default=False, init=False)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The API first: /widget/{site} would take its place."""
@@ -52,8 +53,8 @@ class WebChannel:
         finally:
             self.viewers.close()
 
-    async def show(self, place: Place, answer: AsyncGenerator[Shown | Notice, None]) -> None:
-        """Let the answer happen; whoever watches `place` reads each piece from the timeline."""
+    async def show(self, question: Question, answer: Answer) -> None:
+        """Let the answer happen; whoever watches the place reads each piece from the timeline."""
         async for _ in answer:
             pass
 

@@ -166,9 +166,12 @@ class FakeDesk:
         self.asked += 1
         return _joined(event for event in self._events.get(place_id, []) if event.clock > after)[:500]
 
-    async def rate(self, session: Session, *, message_id: int, value: int) -> bool:
+    async def rate(
+        self, place: Place, person: Person, *, message_id: int, value: int, reason: str = ""
+    ) -> bool:
         self._reach()
-        known = self._places.get(message_id) == session.place_id and self._said[message_id].author == "model"
+        places = [session.place_id for session in self._sessions.values() if session.place == place]
+        known = self._places.get(message_id) in places and self._said[message_id].author == "model"
         if known:
             self.rated[message_id] = value
         return known

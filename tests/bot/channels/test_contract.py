@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot import channels
 from bot.channels.base import ChannelOptions
-from bot.messages import Notice, Place, Shown
+from bot.messages import Ending, Notice, Person, Place, Question, Shown
 
 NAMES = [module.name for module in pkgutil.iter_modules(channels.__path__) if module.name != "base"]
 
@@ -48,14 +48,18 @@ async def test_a_channel_keeps_the_protocol(module, desk, tmp_path) -> None:
         running = asyncio.ensure_future(channel.run())
         shown: list[str] = []
 
-        async def answer() -> AsyncGenerator[Shown | Notice, None]:
+        async def answer() -> AsyncGenerator[Shown | Notice | Ending, None]:
             yield Shown(1, 1, "Hello.")
             shown.append("Hello.")
             yield Notice("The end.")
             shown.append("The end.")
+            yield Ending(1, "done")
+            shown.append("Ended.")
 
-        await channel.show(Place(channel.name, "1", "demo"), answer())
-        assert shown == ["Hello.", "The end."]  # the answer was taken to its end
+        place = Place(channel.name, "1", "demo")
+        question = Question(1, "1", place, 1, Person(channel.name, "ann"), attempt=1)
+        await channel.show(question, answer())
+        assert shown == ["Hello.", "The end.", "Ended."]  # the answer was taken to its end
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

@@ -95,14 +95,14 @@ async def test_a_thumb_is_kept_once_and_only_for_an_answer_of_the_place(house: A
     _, session = await _open(store)
     accepted = await house.say(place=session.place.key, person=session.person.key)
     answer_id = await house.answer(await house.one(), "hi")
-    assert await store.rate(session, message_id=answer_id, value=1)
-    assert await store.rate(session, message_id=answer_id, value=-1)
+    assert await store.rate(session.place, session.person, message_id=answer_id, value=1)
+    assert await store.rate(session.place, session.person, message_id=answer_id, value=-1)
     async with store._database.read() as connection:
         (row,) = (await connection.execute(feedback.select())).all()
     assert (row.message_id, row.person_id, row.value) == (answer_id, accepted.person_id, -1)
-    assert not await store.rate(session, message_id=accepted.message_id, value=1)
+    assert not await store.rate(session.place, session.person, message_id=accepted.message_id, value=1)
     _, stranger = await _open(store)
-    assert not await store.rate(stranger, message_id=answer_id, value=1)
+    assert not await store.rate(stranger.place, stranger.person, message_id=answer_id, value=1)
 
 
 async def test_agreement_is_the_last_word(house: Any, store: Store) -> None:

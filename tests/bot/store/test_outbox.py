@@ -1,0 +1,92 @@
+"""What was sent where, and the shelves of channels."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.store import Store
+
+
+async def test_sendings_are_remembered_in_order_with_what_changed(house: Any, store: Store) -> None:
+    said = await house.say()
+    await store.sent(said.message_id, "1.1", open=True, detail={"from": 0})
+    await store.sent(said.message_id, "1.2", open=True, detail={"from": 9})
+    await store.sent(said.message_id, "1.1", open=False, detail={"from": 0, "to": 9})
+    found = await store.sendings(said.message_id)
+    assert [(each.platform_key, each.open, each.detail) for each in found] == [
+        ("1.1", False, {"from": 0, "to": 9}),
+        ("1.2", True, {"from": 9}),
+    ]
+
+
+async def test_sendings_go_with_their_question(house: Any, store: Store) -> None:
+    said = await house.say(key="k")
+    await store.sent(said.message_id, "1.1", open=True, detail={})
+    await store.withdraw("web", "k")
+    assert await store.sendings(said.message_id) == []
+    with pytest.raises(LookupError):
+        await store.sent(said.message_id, "1.2", open=True, detail={})
+
+
+async def test_an_answer_that_ended_stays_leased_until_it_is_delivered(house: Any, store: Store) -> None:
+    await house.say("hello")
+    await house.say("and then?")
+    lease = await house.one()
+    begun = await house.begin(lease)
+    await house.piece(lease, begun.answer_id, 1, "hi")
+    await store.finish(
+        lease, begun.answer_id, state="done", finish_reason="stop", notice="bye", delivered=False
+    )
+    assert await house.lease(owner="bot-2") == []  # the next message of the place waits
+    await store.release(lease)
+    again = await house.one(owner="bot-2")
+    assert (again.message_id, again.ended, again.attempt) == (lease.message_id, True, 2)
+    told = await store.told(again)
+    assert (told.answer_id, told.state, told.notices) == (begun.answer_id, "done", ("bye",))
+    assert [piece.text for piece in told.pieces] == ["hi"]
+    await store.delivered(lease)  # the one before has no say any more
+    assert await house.lease(owner="bot-3") == []
+    await store.delivered(again)
+    assert (await house.one(owner="bot-3")).text == "and then?"
+
+
+async def test_stop_leaves_what_has_ended_to_its_delivery(house: Any, store: Store) -> None:
+    said = await house.say("hello")
+    lease = await house.one()
+    begun = await house.begin(lease)
+    await house.piece(lease, begun.answer_id, 1, "hi")
+    await store.finish(lease, begun.answer_id, state="done", finish_reason="stop", delivered=False)
+    assert await store.request_cancel(said.place_id) == []
+    await store.release(lease)
+    assert (await store.told(await house.one())).state == "done"
+
+
+async def test_a_shelf_keeps_takes_and_forgets(store: Store) -> None:
+    shelf, other = store.shelf("slack"), store.shelf("telegram")
+    await shelf.put("team/1", "a")
+    await shelf.put("team/1", "b")
+    await shelf.put("team_2", "c")
+    assert await shelf.get("team/1") == "b"
+    assert await other.get("team/1") is None
+    assert await shelf.names("team/") == ["team/1"]
+    assert await shelf.names() == ["team/1", "team_2"]
+    await shelf.drop("team/1")
+    assert await shelf.get("team/1") is None
+
+
+async def test_of_several_takers_one_gets_it(store: Store) -> None:
+    shelf = store.shelf("slack")
+    await shelf.put("state", "once")
+    taken = await asyncio.gather(*(shelf.take("state") for _ in range(4)))
+    assert sorted(map(str, taken)) == ["None", "None", "None", "once"]
+
+
+async def test_after_its_time_nothing_is_found(store: Store) -> None:
+    shelf = store.shelf("slack")
+    await shelf.put("old", "x", seconds=-1)
+    await shelf.put("new", "y", seconds=600)
+    assert (await shelf.get("old"), await shelf.take("old"), await shelf.get("new")) == (None, None, "y")
+    assert await shelf.names() == ["new"]
