@@ -34,7 +34,7 @@ from bot.health import Health
 from bot.housekeeping import Housekeeping
 from bot.metrics import Metrics
 from bot.models import Models
-from bot.settings import Settings
+from bot.settings import Settings, channel_variables, surroundings
 from bot.store import Store
 from moderation import ModerationFailed, Moderator, Where
 from worker.client import Queue
@@ -66,8 +66,9 @@ async def serve(settings: Settings, *, ready: Callable[[Running], None]) -> None
     """Run the whole bot until cancelled. `ready` is called once, when the HTTP server listens.
 
     Needs `settings.redis_url`. Raises ModelNotFound, PersonasError, ModerationError (a wrong policy, no classifier),
-    StoreUnavailable and OSError (the port is taken) at the start, each with a sentence for the operator. When cancelled
-    it takes nothing more, gives answers under way a grace of some seconds and leaves the rest for the next start.
+    StoreUnavailable, Misconfigured (a channel's variables) and OSError (the port is taken) at the start, each with a
+    sentence for the operator. When cancelled it takes nothing more, gives answers under way a grace of some seconds and
+    leaves the rest for the next start.
     """
     async with AsyncExitStack() as stack:
         house = await _open(settings, stack)
@@ -130,7 +131,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         metrics=metrics,
         keeps_texts=settings.verdict_days > 0,
     )
-    channels = await _open_channels(HouseDesk(conversation=conversation), settings, stack)
+    owner = _owner()
+    desk = HouseDesk(conversation=conversation, owner=owner)
+    channels = await _open_channels(desk, settings, stack)
     access = Access(settings=settings, store=store)
     health = Health(store=store, queue=queue, metrics=metrics, access=access, moderator=moderator)
     gateway = Gateway(
@@ -148,7 +151,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         routes += channel.routes()
     return _House(
         application=_application(routes),
-        dispatcher=Dispatcher(owner=_owner(), store=store, conversation=conversation, channels=channels),
+        dispatcher=Dispatcher(owner=owner, store=store, conversation=conversation, channels=channels),
         channels=channels,
         model=models.default.reference,
         health=health,
@@ -186,7 +189,11 @@ def _owner() -> str:
 async def _open_channels(desk: HouseDesk, settings: Settings, stack: AsyncExitStack) -> dict[str, Channel]:
     """Every channel found by its name in bot.channels; one without its token stays closed."""
     options = ChannelOptions(
-        public_url=settings.public_url, trusted_proxies=settings.trusted_proxies, data=settings.data
+        public_url=settings.public_url,
+        trusted_proxies=settings.trusted_proxies,
+        data=settings.data,
+        variables=channel_variables(await asyncio.to_thread(surroundings)),
+        keys=settings.encryption_keys,
     )
     found: dict[str, Channel] = {}
     for name in channel_modules():

@@ -10,7 +10,7 @@ import sys
 import time
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -161,11 +161,18 @@ def chat(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    channel: Annotated[
+        Literal["slack"] | None, typer.Argument(help="Ask this channel's platform what it thinks of us.")
+    ] = None,
+) -> None:
     """Look at configuration, database, Redis, model, ports and tokens, and say what to do."""
-    from bot.doctor import examine, surroundings
+    from bot.doctor import examine, examine_slack, surroundings
 
-    findings = asyncio.run(examine(surroundings()))
+    if channel == "slack":
+        findings = asyncio.run(examine_slack(_settings(), surroundings()))
+    else:
+        findings = asyncio.run(examine(surroundings()))
     for finding in findings:
         typer.echo(_line(finding))
     raise typer.Exit(1 if any(finding.state == "fail" for finding in findings) else 0)

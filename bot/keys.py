@@ -1,10 +1,12 @@
-"""`frontdesk keys`: makes, lists and revokes API keys, directly in the database.
+"""`frontdesk keys`: makes, lists and revokes API keys, directly in the database; and makes keys to encrypt by.
 
 Knows the terminal and the store. What a key allows is decided where requests come in.
 """
 
 from __future__ import annotations
 
+import base64
+import secrets
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -93,3 +95,9 @@ def revoke(
         typer.echo(f"There is no key {key_id}. `frontdesk keys list` shows them.", err=True)
         raise typer.Exit(1)
     typer.echo(f"key {key_id} is revoked")
+
+
+@app.command()
+def encryption() -> None:
+    """Make a key for FRONTDESK_ENCRYPTION_KEYS. A new one goes first there, the old ones stay behind it."""
+    typer.echo(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())  # a Fernet key: 32 random bytes

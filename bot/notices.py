@@ -85,6 +85,10 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "en": "The message is too long: at most {limit} characters, please.",
         "zh": "消息太长了：最多 {limit} 个字符。",
     },
+    "files_oversized": {
+        "en": "The files are too long: at most {limit} characters together, please.",
+        "zh": "文件太长了：合计最多 {limit} 个字符。",
+    },
     "unreadable": {
         "en": "I could not read that request. Please reload the page and try again.",
         "zh": "无法读取该请求。请刷新页面后重试。",
@@ -111,6 +115,136 @@ CATALOGUE: dict[str, dict[Language, str]] = {
     "unavailable": {
         "en": "We cannot take your message in at the moment. Please try again in {seconds} s.",
         "zh": "暂时无法接收您的消息。请在 {seconds} 秒后再试。",
+    },
+    # Slack: the pages of an installation
+    "slack_installed": {
+        "en": "Frontdesk is installed in {team}. Write to it in Slack, or invite it to a channel and mention it there.",
+        "zh": "Frontdesk 已安装到 {team}。您可以在 Slack 中直接给它写消息，或邀请它加入频道并在那里提及它。",
+    },
+    "slack_install_cancelled": {
+        "en": "Frontdesk was not installed: the installation was cancelled in Slack.",
+        "zh": "Frontdesk 未安装：安装在 Slack 中被取消了。",
+    },
+    "slack_install_stale": {
+        "en": "Frontdesk was not installed: this page was opened too late, twice, or in another browser than the one "
+        "that began.",
+        "zh": "Frontdesk 未安装：此页面打开得太晚、被打开了两次，或不是在开始安装的浏览器中打开的。",
+    },
+    "slack_install_failed": {
+        "en": "Frontdesk could not be installed at the moment. Please try again a little later.",
+        "zh": "暂时无法安装 Frontdesk，请稍后再试。",
+    },
+    "slack_install_again": {"en": "Begin again", "zh": "重新开始"},
+    "slack_open": {"en": "Open Slack", "zh": "打开 Slack"},
+    # what stands under an answer, and beside one that is being made
+    "button_helpful": {"en": "Helpful", "zh": "有帮助"},
+    "button_unhelpful": {"en": "Not helpful", "zh": "没有帮助"},
+    "button_again": {"en": "Answer again", "zh": "重新回答"},
+    "button_new": {"en": "New conversation", "zh": "新的对话"},
+    "button_stop": {"en": "Stop", "zh": "停止"},
+    "thinking": {"en": "is thinking…", "zh": "正在思考……"},
+    "answering": {"en": "I am working on the answer.", "zh": "我正在准备回答。"},
+    "looking": {"en": "Reading the conversation…", "zh": "正在阅读对话……"},
+    "writing": {"en": "Writing the answer…", "zh": "正在撰写回答……"},
+    "elsewhere": {
+        "en": "I don't answer in this channel. Please write to me directly.",
+        "zh": "我不在此频道回答问题，请直接给我发消息。",
+    },
+    "not_for_you": {
+        "en": "I answer only people whom my operator has chosen. Please ask them for access.",
+        "zh": "我只回答由管理员选定的用户。请向管理员申请使用权限。",
+    },
+    "somebody": {"en": "Somebody", "zh": "有人"},
+    "file_no_text": {
+        "en": "I can read only text, and {file} is none, so I left it out.",
+        "zh": "我只能读取文本文件，{file} 不是文本，因此我没有读取它。",
+    },
+    "file_oversized": {
+        "en": "{file} is too long for me, so I left it out: all files of a message together may have {limit} "
+        "characters.",
+        "zh": "{file} 太长，因此我没有读取它：一条消息的所有文件合计最多 {limit} 个字符。",
+    },
+    "file_unreachable": {
+        "en": "I could not fetch {file}, so I left it out.",
+        "zh": "我无法获取 {file}，因此没有读取它。",
+    },
+    "feedback_thanks": {"en": "Thank you for the feedback.", "zh": "感谢您的反馈。"},
+    "not_again": {"en": "I cannot answer that again.", "zh": "无法重新生成这条回答。"},
+    "reason_title": {"en": "What was wrong?", "zh": "哪里不好？"},
+    "reason_label": {"en": "What should have been different? (optional)", "zh": "应该有什么不同？（可选）"},
+    "reason_send": {"en": "Send", "zh": "发送"},
+    "reason_skip": {"en": "Skip", "zh": "跳过"},
+    "home_unused": {"en": "You have not asked me anything yet.", "zh": "您还没有问过我任何问题。"},
+    "home_used": {
+        "en": "I have given you {answers} answers since {since} ({tokens} tokens).",
+        "zh": "自 {since} 起我为您回答了 {answers} 次（{tokens} 个词元）。",
+    },
+    "home_data": {
+        "en": "What you write to me is kept here, on the operator's own machines, so that I remember our "
+        "conversations. You can have all of it as a file, or have it deleted.",
+        "zh": "您写给我的内容保存在管理员自己的机器上，以便我记住我们的对话。您可以把全部内容导出为文件，或将其删除。",
+    },
+    "button_export": {"en": "Export my data", "zh": "导出我的数据"},
+    "button_forget": {"en": "Forget me", "zh": "忘记我"},
+    "export_ready": {"en": "Here is everything that I keep of you.", "zh": "这是我保存的关于您的全部内容。"},
+    "export_sent": {
+        "en": "I have sent you a file with your data in our direct messages.",
+        "zh": "我已通过私信把包含您数据的文件发给您。",
+    },
+    "export_failed": {
+        "en": "I could not send you your data. Please try again later.",
+        "zh": "无法把您的数据发给您，请稍后再试。",
+    },
+    "forget_title": {"en": "Forget me?", "zh": "忘记我？"},
+    "forget_text": {
+        "en": "Everything you wrote to me and everything I answered is deleted from my memory. The messages in "
+        "Slack stay.",
+        "zh": "您写给我的内容和我的所有回答都会从我的记忆中删除。Slack 中的消息会保留。",
+    },
+    "forget_yes": {"en": "Delete", "zh": "删除"},
+    "forget_no": {"en": "Cancel", "zh": "取消"},
+    "slack_joined": {
+        "en": "Hello! Mention me with a question and I answer in a thread. In a thread where I take part, just go "
+        "on writing.",
+        "zh": "大家好！提及我并提出问题，我会在消息列中回答。在我参与的消息列里，直接继续写就好。",
+    },
+    "slack_home_title": {"en": "Frontdesk", "zh": "Frontdesk"},
+    "slack_home_how": {
+        "en": "Write to me in the messages tab, mention me in a channel, use /frontdesk anywhere, or choose “Ask "
+        "Frontdesk” in the menu of a message.",
+        "zh": "您可以在“消息”标签页给我写信、在频道中提及我、随处使用 /frontdesk，或在消息菜单中选择“Ask Frontdesk”。",
+    },
+    "slack_help": {
+        "en": "{command} and a question: I answer in a thread.\n"
+        "{command} stop: stop the answer of our last conversation here\n"
+        "{command} reset: begin that conversation anew\n"
+        "{command} model: which model answers\n"
+        "{command} forget: delete everything you wrote to me\n"
+        "{command} help: this list",
+        "zh": "{command} 加上问题：我会在消息列中回答。\n"
+        "{command} stop：停止我们在此处最近一次对话的回答\n"
+        "{command} reset：重新开始那次对话\n"
+        "{command} model：查看当前使用的模型\n"
+        "{command} forget：删除您写给我的全部内容\n"
+        "{command} help：显示此列表",
+    },
+    "nothing_to_reset": {"en": "We have no conversation here yet.", "zh": "我们在这里还没有对话。"},
+    "slack_asks": {"en": "**{person}** asks:\n\n{question}", "zh": "**{person}** 提问：\n\n{question}"},
+    "slack_about": {
+        "en": "About what **{author}** wrote:\n\n{quote}",
+        "zh": "关于 **{author}** 写的内容：\n\n{quote}",
+    },
+    "ask_about": {
+        "en": "{author} wrote this message. Please answer it, or explain it if it asks nothing:\n\n{quote}",
+        "zh": "{author} 写了这条消息。请回答它；如果它没有提问，请解释它：\n\n{quote}",
+    },
+    "slack_in_direct": {
+        "en": "I am not in this channel, so I answer you in our direct messages.",
+        "zh": "我不在此频道中，因此会在私信里回答您。",
+    },
+    "slack_no_thread": {
+        "en": "I could not begin a thread for your question. Please write to me directly.",
+        "zh": "无法为您的问题创建消息列，请直接给我发消息。",
     },
 }
 

@@ -6,6 +6,7 @@ Opens nothing. Every wrong variable is named at once, and no value is ever repea
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,24 +16,30 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from bot.variables import ChannelSettings
 from worker.settings import EnvironmentSettings, RedisUrl, SettingsError, WorkerSettings
 
 __all__ = [
     "PLANNED",
     "Settings",
     "SettingsError",
+    "channel_variables",
     "known_variables",
     "secrets_in",
+    "surroundings",
     "table",
     "without_secrets",
 ]
 
 # Channels whose variables are part of the contract but whose code has not landed: saying so beats silence.
-PLANNED = {"SLACK_BOT_TOKEN": "Slack", "TELEGRAM_BOT_TOKEN": "Telegram"}
+PLANNED = {"TELEGRAM_BOT_TOKEN": "Telegram"}
 
 # What no child process and no log may see, whatever follows the prefix.
 SECRET_PREFIXES = ("SLACK_", "TELEGRAM_")
-SECRET_VARIABLES = frozenset({"DATABASE_URL", "FRONTDESK_API_KEYS", "FRONTDESK_KEY"})
+HIDING = re.compile("TOKEN|SECRET|KEY")  # of those the ones whose values are secret in themselves
+SECRET_VARIABLES = frozenset(
+    {"DATABASE_URL", "FRONTDESK_API_KEYS", "FRONTDESK_ENCRYPTION_KEYS", "FRONTDESK_KEY"}
+)
 
 
 class Settings(EnvironmentSettings):
@@ -83,6 +90,12 @@ class Settings(EnvironmentSettings):
         description="operator keys for /v1, /readyz and /metrics, separated by commas; "
         "empty: only this computer may ask",
     )
+    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="FRONTDESK_ENCRYPTION_KEYS",
+        description="keys by which tokens of Slack workspaces are kept encrypted, separated by commas: the first "
+        "encrypts, each decrypts; `frontdesk keys encryption` makes one",
+    )
     database_url: SecretStr | None = Field(
         None,
         validation_alias="DATABASE_URL",
@@ -117,7 +130,7 @@ class Settings(EnvironmentSettings):
         "info", validation_alias="FRONTDESK_LOG_LEVEL", description="how much is logged, as JSON lines"
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "encryption_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -133,6 +146,13 @@ class Settings(EnvironmentSettings):
             raise ValueError("every key needs 16 characters or more")
         if not all(key.get_secret_value().isascii() and key.get_secret_value().isprintable() for key in keys):
             raise ValueError("keys travel in an HTTP header: use letters, digits and signs of ASCII only")
+        return keys
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _fernet(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key.get_secret_value()) for key in keys):
+            raise ValueError("each key is made by `frontdesk keys encryption`: 44 letters, digits and signs")
         return keys
 
     @field_validator("public_url")
@@ -151,7 +171,7 @@ class Settings(EnvironmentSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every value that must never be shown, for those who hide them."""
-        found = [key.get_secret_value() for key in self.api_keys]
+        found = [key.get_secret_value() for key in (*self.api_keys, *self.encryption_keys)]
         for url in (self.database_url, self.redis_url):
             if url is not None:
                 secret = url.get_secret_value()
@@ -176,6 +196,26 @@ class Settings(EnvironmentSettings):
         return "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  # compared, not bound
 
 
+def surroundings() -> dict[str, str]:
+    """The environment as Frontdesk reads it: what is set, and else what `.env` says."""
+    from dotenv import dotenv_values
+
+    try:
+        written = {name: value for name, value in dotenv_values(".env").items() if value}
+    except (OSError, UnicodeDecodeError):
+        written = {}  # reading the settings names this
+    return {**written, **os.environ}
+
+
+def channel_variables(environment: Mapping[str, str]) -> dict[str, SecretStr]:
+    """What an environment says to channels."""
+    return {
+        name: SecretStr(value)
+        for name, value in environment.items()
+        if value and name.startswith(SECRET_PREFIXES)
+    }
+
+
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """What a child process may see of an environment."""
     return {name: value for name, value in environment.items() if not _secret(name)}
@@ -184,7 +224,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The values in an environment that must never be shown."""
     return tuple(
-        value for name, value in environment.items() if _secret(name) and "URL" not in name and value
+        value for name, value in environment.items() if _secret(name) and HIDING.search(name) and value
     )
 
 
@@ -213,9 +253,15 @@ def table() -> str:
 
 
 def _rows() -> Iterator[str]:
-    """The house's own variables, and then those that only the worker reads."""
+    """The house's own variables, then those that only the worker reads, then those of channels."""
+    from bot.channels.slack.settings import SlackSettings  # late: it brings aiohttp
+
     seen: set[str] = set()
-    readers: tuple[type[EnvironmentSettings], ...] = (Settings, WorkerSettings)
+    readers: tuple[type[EnvironmentSettings | ChannelSettings], ...] = (
+        Settings,
+        WorkerSettings,
+        SlackSettings,
+    )
     for reader in readers:
         for name, field in reader.model_fields.items():
             variable = reader.variable(name)
@@ -227,6 +273,8 @@ def _rows() -> Iterator[str]:
 
 
 def _shown(default: object) -> str:
-    if isinstance(default, tuple):
+    if isinstance(default, tuple | frozenset):
         default = ",".join(map(str, default))
+    if isinstance(default, bool):
+        default = str(default).lower()
     return "" if default in (None, "") else f"`{default}`"

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from bot.embedded import DataFolderInUse, NoRedis, embedded_redis, own_folder
 from bot.greeting import tell
 from bot.logs import FILE, Shown, heard, logging_to
-from bot.settings import Settings, secrets_in, without_secrets
+from bot.settings import Settings, secrets_in, surroundings, without_secrets
 from bot.stopping import Stop, stop_signals, until_stopped, watchdog
 from bot.supervisor import CannotStart, Kept, Program, kept_running
 from inference.library import Library, ModelNotFound
@@ -87,7 +87,7 @@ async def bot_alone(settings: Settings) -> None:
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
-    return (*settings.secrets(), *secrets_in(os.environ))
+    return (*settings.secrets(), *secrets_in(surroundings()))
 
 
 async def _house(settings: Settings, *, stop: Stop, console: Console, began: float) -> None:
@@ -218,6 +218,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     """Errors whose message is a sentence for the operator. Imported late: by now they are loaded anyway."""
     from bot.personas import PersonasError
     from bot.store.errors import StoreError
+    from bot.variables import Misconfigured
     from moderation.errors import ModerationError
     from worker.errors import QueueError
 
@@ -226,6 +227,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
         CannotStart,
         ModelNotFound,
         PersonasError,
+        Misconfigured,
         ModerationError,  # a wrong policy, a missing classifier
         StoreError,
         QueueError,

@@ -5,7 +5,7 @@ Knows whether they can be found and read. Loads no model.
 
 from __future__ import annotations
 
-from bot.doctor.finding import Finding
+from bot.finding import Finding
 from bot.settings import Settings
 from inference.library import Library, ModelNotFound, lineup
 from inference.library.reference import DEFAULT

@@ -5,19 +5,14 @@ Knows them as plain text, so that it can tell of them also where the settings ca
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bot.doctor.finding import Finding
+from bot.finding import Finding
 from bot.settings import PLANNED, known_variables
 
 SHAPES = {
-    "SLACK_BOT_TOKEN": (r"xoxb-[\w-]{10,}", "it starts with xoxb-: Slack app, OAuth & Permissions"),
-    "SLACK_APP_TOKEN": (r"xapp-[\w-]{10,}", "it starts with xapp-: Slack app, Basic Information"),
-    "SLACK_SIGNING_SECRET": (r"[0-9a-f]{32}", "32 hexadecimal digits: Slack app, Basic Information"),
-    "SLACK_API_URL": (r"https?://\S+/api/", "an address that ends in /api/"),
     "TELEGRAM_BOT_TOKEN": (r"\d{6,12}:[\w-]{30,}", "123456789:AA…, as @BotFather gives it"),
     "TELEGRAM_API_URL": (
         r"https?://\S+[^/]",
@@ -25,17 +20,6 @@ SHAPES = {
     ),
     "TELEGRAM_WEBHOOK_SECRET": (r"[\w-]{1,256}", "letters, digits, _ and -, 256 at most"),
 }
-
-
-def surroundings() -> dict[str, str]:
-    """The environment as Frontdesk reads it: what is set, and else what `.env` says."""
-    from dotenv import dotenv_values
-
-    try:
-        written = {name: value for name, value in dotenv_values(".env").items() if value}
-    except (OSError, UnicodeDecodeError):
-        written = {}  # reading the settings will name this
-    return {**written, **os.environ}
 
 
 def check_tokens(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -48,11 +32,6 @@ def check_tokens(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("warn", variable, f"{channel} is not in this version yet: it has no effect")
         elif value:
             yield Finding("ok", variable, "looks right")
-    if environment.get("SLACK_BOT_TOKEN") and not (
-        environment.get("SLACK_APP_TOKEN") or environment.get("SLACK_SIGNING_SECRET")
-    ):
-        todo = "set SLACK_APP_TOKEN (no public address needed) or SLACK_SIGNING_SECRET"
-        yield Finding("warn", "Slack", "has a bot token but no way to receive messages", todo)
 
 
 def _channel_exists(name: str) -> bool:

@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.doctor.answering import check_model, check_personas
+from bot.doctor.channels import check_slack
 from bot.doctor.environment import check_tokens, check_unknown
-from bot.doctor.finding import Finding
 from bot.doctor.judging import check_classifier, check_policy, check_review, check_screen
 from bot.doctor.machine import check_gpu, check_python, check_tpu
 from bot.doctor.network import check_keys, check_port, check_proxy
 from bot.doctor.servers import check_database, check_redis
 from bot.doctor.storage import check_disk, check_folder
+from bot.finding import Finding
 from bot.settings import Settings, SettingsError
 
 PLAIN: tuple[Callable[[Settings], Finding], ...] = (
@@ -54,6 +55,7 @@ async def examine(
         ]
         return [*findings, *wrong]
     findings += await asyncio.to_thread(lambda: [check(settings) for check in PLAIN])
+    findings += await asyncio.to_thread(check_slack, settings, environment)
     findings += await asyncio.gather(*(check(settings) for check in ASKED))
     return [_without_secrets(finding, settings) for finding in findings]
 

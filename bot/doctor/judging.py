@@ -6,7 +6,7 @@ Knows whether each can be used, and where none is. Judges no text.
 from __future__ import annotations
 
 from bot.classifier import load_classifier
-from bot.doctor.finding import Finding
+from bot.finding import Finding
 from bot.settings import Settings
 
 

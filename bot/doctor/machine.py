@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-from bot.doctor.finding import Finding
+from bot.finding import Finding
 from bot.settings import Settings
 from inference import cuda, tpu
 

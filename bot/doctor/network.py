@@ -5,7 +5,7 @@ Knows this computer's side alone. Whether the world gets through to it cannot be
 
 from __future__ import annotations
 
-from bot.doctor.finding import Finding
+from bot.finding import Finding
 from bot.settings import Settings
 from bot.up import NotStarted, port_is_free
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.doctor.finding import Finding
 from bot.embedded import NoRedis, server_binary
+from bot.finding import Finding
 from bot.settings import Settings
 
 PATIENCE = 8.0  # seconds for the database or Redis to answer

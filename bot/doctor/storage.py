@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 
-from bot.doctor.finding import Finding
+from bot.finding import Finding
 from bot.settings import Settings
 
 LITTLE_DISK = 2 * 1024**3  # bytes; a real model takes this and more

@@ -128,6 +128,8 @@ def up(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Up]:
         "--model",
         str(model),
         SLACK_BOT_TOKEN=SLACK,
+        SLACK_SIGNING_SECRET="signing-secret-of-the-tests",
+        SLACK_API_URL="http://127.0.0.1:9/api/",  # nobody is there
         FRONTDESK_API_KEYS=OPERATOR,
         SECRET_OF_OTHERS="kept",
     )

@@ -13,8 +13,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from bot.channels.slack.settings import SlackSettings
 from bot.cli import app
-from bot.settings import Settings
+from bot.settings import Settings, known_variables
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +39,7 @@ def service(request):
 
 
 def variables():
-    known = [*Settings.model_fields.values(), *WorkerSettings.model_fields.values()]
-    return {str(field.validation_alias) for field in known} | {"POSTGRES_PASSWORD", "FRONTDESK_BIND"}
+    return known_variables() | {"POSTGRES_PASSWORD", "FRONTDESK_BIND"}
 
 
 def test_top_level_keys_are_those_of_the_specification():
@@ -106,7 +106,12 @@ def test_every_variable_exists():
 
 
 def test_every_setting_reaches_its_container():
-    for service, reader in (("bot", Settings), ("worker", WorkerSettings), ("worker-gpu", WorkerSettings)):
+    for service, reader in (
+        ("bot", Settings),
+        ("bot", SlackSettings),
+        ("worker", WorkerSettings),
+        ("worker-gpu", WorkerSettings),
+    ):
         settings = {str(field.validation_alias) for field in reader.model_fields.values()}
         assert settings <= OURS[service]["environment"].keys()
 

@@ -1,0 +1,45 @@
+"""An answer as far as it has been told: what one task reads and another writes to Slack.
+
+Knows the answer's pieces and how it ended. Leaves when and where it is shown to `writing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bot.messages import Ending, Notice, Shown
+from bot.notices import notice
+
+
+@dataclass(slots=True)
+class Draft:
+    """`changed` is set whenever there is more. `over`: nothing follows; without an `ending` it will be told again."""
+
+    text: str = ""
+    notices: list[str] = field(default_factory=list)
+    ending: Ending | None = None
+    over: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, item: Shown | Notice | Ending) -> None:
+        """One thing more was told."""
+        match item:
+            case Shown():
+                self.text += item.text
+            case Notice():
+                self.notices.append(item.text)
+            case Ending():
+                self.ending = item
+        self.changed.set()
+
+    def close(self) -> None:
+        """Nothing more will be told now."""
+        self.over = True
+        self.changed.set()
+
+    def sentences(self, language: str) -> tuple[str, ...]:
+        """What the house says below the answer: an answer that did not come to its end says so."""
+        state = self.ending.state if self.ending else ""
+        untold = state == "stopped" or (state == "failed" and not self.notices)
+        return (*self.notices, notice(state, language)) if untold else tuple(self.notices)

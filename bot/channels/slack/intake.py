@@ -1,0 +1,115 @@
+"""What a person says in Slack, taken into the house: who it is, what they wrote and attached, and where.
+
+Knows the order of these steps. Leaves reading to `events`, whether it concerns us to `admission`, and the answer to the
+house.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.channels.base import Desk
+from bot.channels.slack.admission import Admission
+from bot.channels.slack.api import Api
+from bot.channels.slack.files import Files
+from bot.channels.slack.meanings import MENTION, Deleted, Edited, Event, Said
+from bot.channels.slack.people import People
+from bot.channels.slack.places import CHANNEL, Spot, message_key
+from bot.channels.slack.voice import Voice
+from bot.markup.slack import from_slack
+from bot.messages import Incoming, NotAccepted, Person
+from bot.notices import notice
+
+LAST_SECONDS = 30 * 86_400.0  # that a person's last conversation in a channel is known to their commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """One per channel."""
+
+    desk: Desk
+    api: Api
+    people: People
+    admission: Admission
+    files: Files
+    voice: Voice
+
+    async def said(self, event: Event, said: Said) -> None:
+        """A message: ours to answer or not. Raises Unavailable when the house is away."""
+        bot = event.bot or (await self.api.bot(event.team)).user_id
+        spot = Spot(event.team, said.channel, said.thread)
+        if said.user == bot or not await self.admission.meant(spot, said, bot=bot):
+            return
+        person = await self.people.person(event.team, said.user)
+        if bar := self.admission.bar(said.channel, said.user):
+            if await self.admission.untold(event.team, said.channel, said.user):
+                await self._answer_privately(spot, said, notice(bar, person.language))
+            return
+        attachments, problems = await self.files.read(event.team, said.files, language=person.language)
+        for problem in problems:
+            await self._answer_privately(spot, said, problem)
+        text = await self._text(event.team, said, bot)
+        if problems and not attachments and not text:
+            return  # there was nothing but what we could not read
+        incoming = Incoming(
+            key=message_key(event.team, said.channel, said.ts),
+            place=spot.place(),
+            person=person,
+            text=text,
+            attachments=attachments,
+        )
+        if refused := await self.receive(spot, incoming):
+            await self._answer_privately(spot, said, refused)
+
+    async def edited(self, event: Event, edited: Edited) -> None:
+        """A message's words changed: so do ours. It is not answered anew."""
+        bot = event.bot or (await self.api.bot(event.team)).user_id
+        text = await self.plain(event.team, edited.text, bot=bot)
+        await self.desk.revise(CHANNEL, message_key(event.team, edited.channel, edited.ts), text)
+
+    async def deleted(self, event: Event, deleted: Deleted) -> None:
+        """A message is gone: we forget it, and stop answering it."""
+        await self.desk.withdraw(CHANNEL, message_key(event.team, deleted.channel, deleted.ts))
+
+    async def receive(self, spot: Spot, incoming: Incoming) -> str:
+        """Make a message safe, whatever way it came; returns a sentence for the person when it was not accepted."""
+        try:
+            receipt = await self.desk.receive(incoming)
+        except NotAccepted as error:
+            return error.refusal.sentence
+        if receipt.notice:
+            await self.voice.aloud(spot, receipt.notice)
+        if not receipt.duplicate:
+            await self._remember(spot, incoming.person)
+        return ""
+
+    async def last(self, team: str, channel: str, person: Person) -> Spot | None:
+        """The conversation that a person had last in a channel."""
+        thread = await self.desk.shelf(CHANNEL).get(_last(channel, person))
+        return Spot(team, channel, thread) if thread else None
+
+    async def _answer_privately(self, spot: Spot, said: Said, sentence: str) -> None:
+        await self.voice.privately(spot, said.user, sentence, begun=said.follows)
+
+    async def _remember(self, spot: Spot, person: Person) -> None:
+        await self.desk.shelf(CHANNEL).put(_last(spot.channel, person), spot.thread, seconds=LAST_SECONDS)
+
+    async def _text(self, team: str, said: Said, bot: str) -> str:
+        """A message's words, and below them those of the messages that came forwarded with it, quoted."""
+        own = await self.plain(team, said.text, bot=bot)
+        shared = [quoted(await self.plain(team, each, bot=bot)) for each in said.shared if each.strip()]
+        return "\n\n".join(filter(None, (own, *shared)))
+
+    async def plain(self, team: str, text: str, *, bot: str = "") -> str:
+        """Slack's text as plain Markdown, with people's names; mentions of `bot` at its start are left out."""
+        names = await self.people.names(team, MENTION.findall(text))
+        return from_slack(text, names, bot=bot).strip()
+
+
+def quoted(text: str) -> str:
+    """Text as a Markdown quotation."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _last(channel: str, person: Person) -> str:
+    return f"last/{person.key}/{channel}"

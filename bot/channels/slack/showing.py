@@ -1,0 +1,86 @@
+"""Shows an answer in the thread where it was asked for: one task reads it, one writes, a status stands beside.
+
+Knows how they end together. Leaves reading to `draft`, writing to `writing`, and the status to `status`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from bot.channels.base import Answer, Desk
+from bot.channels.slack.api import Api, SlackFailure
+from bot.channels.slack.draft import Draft
+from bot.channels.slack.ladder import Ladder, Timing, Wanted
+from bot.channels.slack.ledger import Ledger
+from bot.channels.slack.places import Spot
+from bot.channels.slack.posting import Thread
+from bot.channels.slack.status import Statuses
+from bot.channels.slack.trouble import meaning
+from bot.channels.slack.writing import Writer
+from bot.messages import Question
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shower:
+    """One per process."""
+
+    api: Api
+    desk: Desk
+    ladder: Ladder
+    statuses: Statuses
+
+    @classmethod
+    def over(cls, api: Api, desk: Desk, *, wanted: Wanted = "auto", timing: Timing | None = None) -> Shower:
+        """One that shows by an Api's clock."""
+        ladder = Ladder(wanted=wanted, timing=timing or Timing(), clock=api.clock)
+        return cls(
+            api=api,
+            desk=desk,
+            ladder=ladder,
+            statuses=Statuses(ladder=ladder, clock=api.clock, sleep=api.sleep),
+        )
+
+    async def show(self, question: Question, answer: Answer) -> None:
+        """Show an answer as it comes, and take it to its end. Raises what a later try may mend."""
+        thread = Thread(api=self.api, spot=Spot.of(question.place), question=question)
+        draft = Draft()
+        async with self.statuses.shown(thread) as status:
+            writer = Writer(
+                thread=thread,
+                desk=self.desk,
+                ladder=self.ladder,
+                ledger=Ledger(thread=thread, desk=self.desk),
+                draft=draft,
+                status=status,
+                clock=self.api.clock,
+            )
+            writing = asyncio.create_task(writer.run(), name=f"writing {question.message_id}")
+            try:
+                await _read(answer, draft, writing)
+                await writing
+            except SlackFailure as failure:
+                if meaning(failure) != "never":
+                    raise
+                log.warning(
+                    "an answer cannot be brought to its reader", code=failure.code, team=thread.spot.team
+                )
+            finally:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+
+
+async def _read(answer: Answer, draft: Draft, writing: asyncio.Task[None]) -> None:
+    """All of it, whether or not it can be written. When it breaks off, what was written is put in order first."""
+    try:
+        async for item in answer:
+            draft.take(item)
+    except Exception:
+        draft.close()
+        await asyncio.wait({writing})
+        raise
+    draft.close()

@@ -1,0 +1,255 @@
+"""What stands on our side when an answer goes out: a desk's memory of what was sent, and a teller of answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bot.channels.slack.api import Api, open_api
+from bot.channels.slack.ladder import Timing, Wanted
+from bot.channels.slack.places import Spot, message_key, person_key
+from bot.channels.slack.showing import Shower
+from bot.messages import Ending, Notice, Person, Question, Sending, Shown, State, Unavailable
+from tests.slack_double import Message, SlackDouble
+
+QUICK = Timing(append=0.01, edit=0.01, setback=0.02, longest_setback=0.1)
+ANSWER = 77  # an answer's id
+
+
+@dataclass
+class Fate:
+    """Lets a process die: at its n-th step it hangs until it is killed. What it asks of Slack and of the desk counts as
+    two steps each, before and after."""
+
+    at: int = 0  # 0: never
+    steps: int = 0
+    died: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.at:
+            self.died.set()
+            await asyncio.Event().wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MortalApi(Api):
+    fate: Fate
+
+    async def call(self, team: str, method: str, **arguments: Any) -> Mapping[str, Any]:
+        await self.fate.step()
+        answer = await Api.call(self, team, method, **arguments)
+        await self.fate.step()
+        return answer
+
+
+@dataclass
+class Books:
+    """The desk, as far as showing needs it. `gone`: somebody had everything forgotten."""
+
+    fate: Fate = field(default_factory=Fate)
+    away: bool = False
+    gone: bool = False
+    stopped: list[int] = field(default_factory=list)
+    sent_before: list[tuple[str, bool]] = field(default_factory=list)  # every change, in order
+    _sendings: dict[int, dict[str, Sending]] = field(default_factory=dict)
+
+    async def sendings(self, message_id: int) -> Sequence[Sending]:
+        self._reach()
+        return list(self._sendings.get(message_id, {}).values())
+
+    async def sent(
+        self,
+        message_id: int,
+        platform_key: str,
+        *,
+        open: bool,  # noqa: A002
+        detail: Mapping[str, Any],
+    ) -> None:
+        self._reach()
+        if self.gone:
+            raise LookupError("no such message")
+        await self.fate.step()
+        self.sent_before.append((platform_key, open))
+        self._sendings.setdefault(message_id, {})[platform_key] = Sending(platform_key, open, dict(detail))
+        await self.fate.step()
+
+    async def stop(self, place_id: int) -> bool:
+        self.stopped.append(place_id)
+        return True
+
+    def _reach(self) -> None:
+        if self.away:
+            raise Unavailable("the books are away")
+
+
+@dataclass
+class Tokens:
+    """Every workspace's own."""
+
+    slack: SlackDouble
+
+    async def token(self, team: str, enterprise: str = "") -> str | None:
+        workspace = self.slack.world.workspaces.get(team)
+        return workspace.bot_token if workspace else None
+
+
+@dataclass
+class Teller:
+    """Tells one answer as often as it is asked, from its beginning each time, with a pause before each thing."""
+
+    pause: float = 0.0  # seconds
+    items: list[Shown | Notice | Ending | Exception] = field(default_factory=list)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def say(self, text: str) -> None:
+        self._tell(Shown(ANSWER, len(self.items), text))
+
+    def note(self, text: str) -> None:
+        self._tell(Notice(text))
+
+    def end(self, state: State = "done", answer_id: int | None = ANSWER) -> None:
+        self._tell(Ending(answer_id, state))
+
+    def break_off(self, error: Exception) -> None:
+        self._tell(error)
+
+    def go_on(self) -> None:
+        """What broke it off is over."""
+        self.items = [item for item in self.items if not isinstance(item, Exception)]
+
+    @property
+    def text(self) -> str:
+        return "".join(item.text for item in self.items if isinstance(item, Shown))
+
+    async def answer(self) -> AsyncGenerator[Shown | Notice | Ending, None]:
+        at = 0
+        while True:
+            while at == len(self.items):
+                self._more.clear()
+                await self._more.wait()
+            item = self.items[at]
+            at += 1
+            await asyncio.sleep(self.pause)
+            if isinstance(item, Exception):
+                raise item
+            yield item
+            if isinstance(item, Ending):
+                return
+
+    def _tell(self, item: Shown | Notice | Ending | Exception) -> None:
+        self.items.append(item)
+        self._more.set()
+
+
+@dataclass
+class Out:
+    """The outgoing side before a Slack."""
+
+    slack: SlackDouble
+    api: Api
+    books: Books
+    shower: Shower
+
+    def asked(self, text: str = "How?", *, channel: str = "", number: int = 1, team: str = "") -> Asked:
+        """A question that a person has asked in a channel."""
+        workspace = self.slack.world.workspaces[team or self.slack.team]
+        where = self.slack.world.channel(channel or workspace.general)
+        root = self.slack.world.post(where, workspace.ann, body=text)
+        spot = Spot(workspace.team, where.id, root.ts)
+        return Asked(
+            out=self,
+            root=root,
+            number=number,
+            question=Question(
+                message_id=number,
+                key=message_key(workspace.team, where.id, root.ts),
+                place=spot.place(),
+                place_id=number * 10,
+                person=Person("slack", person_key(workspace.team, workspace.ann), "ann"),
+                attempt=1,
+            ),
+        )
+
+    def again(self, *, wanted: Wanted = "auto", dies_at: int = 0) -> Shower:
+        """The outgoing side of the next process: it knows nothing but what the books do."""
+        self.books.fate = Fate(at=dies_at)
+        api = MortalApi(
+            session=self.api.session,
+            tokens=self.api.tokens,
+            url=self.api.url,
+            budget=self.api.budget,
+            backoff=self.api.backoff,
+            fate=self.books.fate,
+        )
+        return Shower.over(api, self.books, wanted=wanted, timing=QUICK)
+
+
+@dataclass
+class Asked:
+    """One question, its teller, and what a person sees of the answer."""
+
+    out: Out
+    root: Message
+    number: int
+    question: Question
+    teller: Teller = field(default_factory=Teller)
+    attempts: int = 0
+
+    @property
+    def seen(self) -> list[Message]:
+        return self.out.slack.answers(self.root)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(message.text for message in self.seen)
+
+    async def show_until_it_dies(self, shower: Shower) -> bool:
+        """Show it in a process that may die; False when it did not."""
+        showing = asyncio.create_task(self.show(shower))
+        dying = asyncio.create_task(self.out.books.fate.died.wait())
+        async with asyncio.timeout(10):
+            await asyncio.wait({showing, dying}, return_when=asyncio.FIRST_COMPLETED)
+        lived = showing.done()
+        if lived:
+            showing.result()
+        await killed(dying)
+        await killed(showing)
+        return not lived
+
+    async def show(self, shower: Shower | None = None) -> None:
+        """Show the answer until it is shown, as the house does: once more with the next attempt number."""
+        self.attempts += 1
+        question = replace(self.question, attempt=self.attempts)
+        await (shower or self.out.shower).show(question, self.teller.answer())
+
+    @asynccontextmanager
+    async def showing(self, shower: Shower | None = None) -> AsyncIterator[asyncio.Task[None]]:
+        """It is shown meanwhile; leaving the block waits for its end."""
+        task = asyncio.create_task(self.show(shower))
+        try:
+            yield task
+            async with asyncio.timeout(10):
+                await task
+        finally:
+            await killed(task)
+
+
+async def killed(task: asyncio.Task[Any]) -> None:
+    """As a process that dies, from the outside: nothing more happens."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def opened(
+    slack: SlackDouble, *, wanted: Wanted = "auto", timing: Timing = QUICK
+) -> AsyncIterator[Out]:
+    """The outgoing side before a running double."""
+    async with open_api(tokens=Tokens(slack), url=slack.api_url, backoff=0.001) as api:
+        api.budget.scale = 0.001  # Slack's minute takes no time here; `test_budget` keeps to it
+        books = Books()
+        yield Out(slack, api, books, Shower.over(api, books, wanted=wanted, timing=timing))
