@@ -42,7 +42,7 @@ bench: $(VENV)/.dev
 # The example of the text-classification trainer: about an hour on two free cores. DATA is the folder with imdb/.
 train-imdb: $(VENV)/.dev
 	$(BIN)/frontdesk train classifier $(DATA)/imdb/train.jsonl.gz --test $(DATA)/imdb/test.jsonl.gz \
-		--name imdb --drop '<br />' --rate 5e-5 $(ARGS)
+		--name imdb --drop '<br />' --rate 5e-5 --steps 250 $(ARGS)
 
 # The shipped moderation model, anew: about an hour on two free cores. DATA is the folder of the sets in sources.yaml. What
 # the recipe is worth on sources never seen: python -m moderation.training cross --data DATA (some hours).
