@@ -129,6 +129,7 @@ class Answering:
     started: float = field(default_factory=time.monotonic)
     model: str = ""
     shown: bool = False
+    last: int = 0  # the number of the last piece that was told
 
     def __post_init__(self) -> None:
         place = self.lease.place
@@ -154,6 +155,8 @@ class Answering:
         try:
             async with aclosing(self._before() if self.lease.ended else self._going()) as telling:
                 async for item in telling:
+                    if isinstance(item, Shown):
+                        self.last = item.seq
                     yield item
         except (LeaseLost, StoreUnavailable):
             raise
@@ -317,7 +320,10 @@ class Answering:
     async def _broken_off(self, error: Exception) -> AsyncGenerator[Shown | Notice | Ending, None]:
         """Someone said stop, the queue is away for now, or it cannot go on. Raises Postponed."""
         if isinstance(error, AnswerStopped):
-            yield await self._stopped()
+            ending = await self._stopped()
+            for shown in await self._untold():
+                yield shown
+            yield ending
             return
         if isinstance(error, QueueUnavailable) or self._may_be_asked_again(error):
             self.parts.metrics.postponed.inc()
@@ -326,8 +332,22 @@ class Answering:
             raise Postponed from error
         if not isinstance(error, _FORESEEN):
             log.error("answering failed", exc_info=error)
-        for item in await self._end_early(error):
+        early = await self._end_early(error)
+        for shown in await self._untold():
+            yield shown
+        for item in early:
             yield item
+
+    async def _untold(self) -> list[Shown]:
+        """What earlier attempts have shown and this one has not told: it is part of the answer however that ended."""
+        if self.lease.attempt == 1:
+            return []
+        told = await self.parts.store.told(self.lease)
+        return [
+            Shown(told.answer_id or 0, piece.seq, piece.text)
+            for piece in told.pieces
+            if piece.seq > self.last
+        ]
 
     async def _waiting(self) -> Notice:
         """Tell the person that the answer will come."""

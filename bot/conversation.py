@@ -104,22 +104,23 @@ class Conversation(Parts):
         self.bell.ring(place_id)
         return bool(cancelled)
 
-    async def revise(self, channel: str, key: str, text: str) -> bool:
-        """Put a person's new words in the place of those that came in under a key; False when there are none, or the
-        new ones cannot be taken in."""
+    async def revise(self, place: Place, key: str, text: str) -> None:
+        """Put a person's new words in the place of those that came in under a key. No words left, or none that can be
+        taken in: what was there is taken back."""
         try:
             words = clean(text).strip()[:MAX_CHARS]
         except TextRefused:
-            return False
-        return bool(words) and await self.store.revise(channel, key, words)
+            words = ""
+        if words:
+            await self.store.revise(place.channel, key, words)
+        else:
+            await self.withdraw(place, key)
 
-    async def withdraw(self, channel: str, key: str) -> bool:
-        """Delete a message and its answer, stopped if it is under way; False when there is none."""
-        under_way = await self.store.withdraw(channel, key)
-        for correlation in under_way or ():
+    async def withdraw(self, place: Place, key: str) -> None:
+        """Delete a message and its answers, stopped if they are under way; one that is still to come stays out."""
+        for correlation in await self.store.withdraw(place, key):
             await self._cancel(correlation)
         self.woken.set()
-        return under_way is not None
 
     async def again(self, place: Place, *, message_id: int, key: str) -> Receipt | None:
         """Answer the question of an answer once more; None when there is no such answer in the place."""

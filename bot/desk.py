@@ -30,9 +30,12 @@ class HouseDesk:
 
     # -- what a platform delivers ----------------------------------------------------------------------------
 
-    async def keep(self, channel: str, *, key: str, lane: str, body: Mapping[str, Any]) -> bool:
+    async def keep(
+        self, channel: str, *, key: str, lane: str, body: Mapping[str, Any], person: str = ""
+    ) -> bool:
         """Make an event safe as it came. False: its key was kept before."""
-        new = await self.conversation.store.keep_event(channel, key=key, lane=lane, body=body)
+        store = self.conversation.store
+        new = await store.keep_event(channel, key=key, lane=lane, body=body, person=person)
         if channel in self._intakes:
             self._intakes[channel].woken.set()
         return new
@@ -47,13 +50,13 @@ class HouseDesk:
         """Make a message safe. Raises NotAccepted with a sentence for the person."""
         return await self.conversation.receive(incoming)
 
-    async def revise(self, channel: str, key: str, text: str) -> bool:
+    async def revise(self, place: Place, key: str, text: str) -> None:
         """A person has changed a message: so do we."""
-        return await self.conversation.revise(channel, key, text)
+        await self.conversation.revise(place, key, text)
 
-    async def withdraw(self, channel: str, key: str) -> bool:
-        """A person has deleted a message: it goes with its answer."""
-        return await self.conversation.withdraw(channel, key)
+    async def withdraw(self, place: Place, key: str) -> None:
+        """A person has deleted a message: it goes with its answers."""
+        await self.conversation.withdraw(place, key)
 
     # -- what people ask for beside words ----------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ class Dispatcher:
             else:
                 await channel.show(_question(lease), answer)
         if delivers or lease.ended:
-            await self.store.delivered(lease)
+            await self.store.delivered(lease)  # else another process does
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -152,16 +152,28 @@ class Dispatcher:
     async def _show_later(self, lease: Lease) -> None:
         """Let a channel that could not show an answer try again, later each time, and in the end not at all."""
         with suppress(LeaseLost, StoreUnavailable):
-            if lease.attempt < SHOWINGS:
-                await asyncio.sleep(min(POSTPONED_SECONDS * 2**lease.attempt, SHOWING_LONGEST))
-                await self.store.release(lease)
-            elif lease.ended:
+            if lease.failures + 1 < SHOWINGS:
+                pause = min(POSTPONED_SECONDS * 2**lease.failures, SHOWING_LONGEST)
+                await self.store.release(lease, seconds=pause, failed=True)
+            elif await self.store.delivered(lease):
                 log.error("an answer was never brought to its reader", message_id=lease.message_id)
-                await self.store.delivered(lease)
             else:
-                sentence = notice("failed", lease.place.language)
-                await self.store.finish(lease, None, state="failed", finish_reason="error", notice=sentence)
-                self.conversation.bell.ring(lease.place.id)
+                await self._fail(lease)
+
+    async def _fail(self, lease: Lease) -> None:
+        """Close an answer that its channel cannot show, and let it say at least that."""
+        channel = self.channels.get(lease.place.channel)
+        delivers = channel is not None and channel.delivers
+        await self.store.finish(
+            lease,
+            None,
+            state="failed",
+            finish_reason="error",
+            notice=notice("failed", lease.place.language),
+            delivered=not delivers,
+        )
+        await self.store.release(lease, failed=True)
+        self.conversation.bell.ring(lease.place.id)
 
 
 def _question(lease: Lease) -> Question:

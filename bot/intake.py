@@ -22,8 +22,9 @@ Handler = Callable[[KeptEvent], Awaitable[None]]
 
 LEASE_SECONDS = 15.0  # how long a dead bot's events wait for another; renewed every third of it
 POLL_SECONDS = 1.0  # an event that another replica kept, or that is due again, is found within this
-AT_ONCE = 32  # events read in this process at the same time
-TRIES = 8  # of one event; then it is left out
+AT_ONCE = 256  # events read in this process at the same time; most of them wait for the platform
+TRIES = 8  # failures of one event; then it is left out
+ATTEMPTS = 50  # to read one event, ended by a crash or not: it may be what kills the process
 FIRST_PAUSE = 1.0  # seconds after the first failure; doubles up to the longest
 LONGEST_PAUSE = 60.0
 
@@ -74,23 +75,27 @@ class Intake:
             log.warning("the database went away under an event; its lease runs out", cause=str(error))
         except asyncio.CancelledError:
             with suppress(StoreUnavailable):
-                await asyncio.shield(self.store.postpone_event(event.id, owner=self.owner, seconds=0))
+                await asyncio.shield(self.store.put_event_back(event.id, owner=self.owner))
             raise
         finally:
             self._reading.discard(event.id)
             self.woken.set()  # the next of its lane may be read
 
     async def _handled(self, event: KeptEvent, handler: Handler) -> None:
+        if event.attempt > ATTEMPTS:
+            log.error("an event was begun too often and is left out", channel=self.channel, key=event.key)
+            await self.store.give_up_event(event.id, owner=self.owner)
+            return
         try:
             await handler(event)
         except StoreUnavailable:
             raise
         except Exception:
-            if event.attempt >= TRIES:
+            if event.failures + 1 >= TRIES:
                 log.exception("an event cannot be read and is left out", channel=self.channel, key=event.key)
                 await self.store.give_up_event(event.id, owner=self.owner)
                 return
-            pause = min(FIRST_PAUSE * 2 ** (event.attempt - 1), LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 2**event.failures, LONGEST_PAUSE)
             log.warning("an event is read again later", channel=self.channel, seconds=pause, exc_info=True)
             await self.store.postpone_event(event.id, owner=self.owner, seconds=pause)
         else:

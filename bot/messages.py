@@ -137,12 +137,14 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class KeptEvent:
-    """What a platform delivered, safe in SQL, before anybody has read it. `attempt` is 1 at first."""
+    """What a platform delivered, safe in SQL, before anybody has read it. `attempt` is 1 at first; `failures` of them
+    ended in an error."""
 
     id: int
     key: str
     body: Mapping[str, Any]
     attempt: int
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

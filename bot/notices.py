@@ -208,7 +208,6 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "on writing.",
         "zh": "大家好！提及我并提出问题，我会在消息列中回答。在我参与的消息列里，直接继续写就好。",
     },
-    "slack_home_title": {"en": "Frontdesk", "zh": "Frontdesk"},
     "slack_home_how": {
         "en": "Write to me in the messages tab, mention me in a channel, use /frontdesk anywhere, or choose “Ask "
         "Frontdesk” in the menu of a message.",
@@ -229,11 +228,8 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "{command} help：显示此列表",
     },
     "nothing_to_reset": {"en": "We have no conversation here yet.", "zh": "我们在这里还没有对话。"},
-    "slack_asks": {"en": "**{person}** asks:\n\n{question}", "zh": "**{person}** 提问：\n\n{question}"},
-    "slack_about": {
-        "en": "About what **{author}** wrote:\n\n{quote}",
-        "zh": "关于 **{author}** 写的内容：\n\n{quote}",
-    },
+    "slack_asks": {"en": "**{person}** has asked a question.", "zh": "**{person}** 提了一个问题。"},
+    "slack_about": {"en": "About a message by **{author}**.", "zh": "关于 **{author}** 的一条消息。"},
     "ask_about": {
         "en": "{author} wrote this message. Please answer it, or explain it if it asks nothing:\n\n{quote}",
         "zh": "{author} 写了这条消息。请回答它；如果它没有提问，请解释它：\n\n{quote}",

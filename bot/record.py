@@ -18,6 +18,7 @@ from typing import Any
 
 from bot.metrics import Metrics
 from bot.store import Judged
+from bot.store.verdicts import digest
 from moderation import Direction, Finding, Verdict
 from moderation.pii import find
 from moderation.pii.check import SHORT
@@ -53,11 +54,6 @@ async def judged_beside(verdict: Verdict, text: str, *, direction: Direction, ke
     """The same, beside the loop where the text is long: looking for what is private in it takes a moment."""
     make = partial(judged, verdict, text, direction=direction, keeps_text=keeps_text)
     return make() if len(text) <= SHORT else await asyncio.to_thread(make)
-
-
-def digest(text: str) -> str:
-    """By which a text can be recognised, and not read."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def family(category: str) -> str:

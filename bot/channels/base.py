@@ -65,8 +65,13 @@ class Desk(Protocol):
 
     # -- what a platform delivers ----------------------------------------------------------------------------
 
-    async def keep(self, channel: str, *, key: str, lane: str, body: Mapping[str, Any]) -> bool:
-        """Make an event safe as it came (JSON); acknowledge only after this returns. False: its key was kept before."""
+    async def keep(
+        self, channel: str, *, key: str, lane: str, body: Mapping[str, Any], person: str = ""
+    ) -> bool:
+        """Make an event safe as it came (JSON); acknowledge only after this returns. False: its key was kept before.
+
+        `person` is the key of whom it is about: it goes unread when they have everything forgotten.
+        """
         ...
 
     async def handle(self, channel: str, handler: Callable[[KeptEvent], Awaitable[None]]) -> None:
@@ -82,12 +87,13 @@ class Desk(Protocol):
         """Make a message safe; acknowledge only after this returns. Raises NotAccepted with a sentence."""
         ...
 
-    async def revise(self, channel: str, key: str, text: str) -> bool:
-        """A person has changed a message: so do we. False when there is none of this key."""
+    async def revise(self, place: Place, key: str, text: str) -> None:
+        """A person has changed a message of a place: so do we."""
         ...
 
-    async def withdraw(self, channel: str, key: str) -> bool:
-        """A person has deleted a message: what is kept of it and its answer goes, an answer under way stops."""
+    async def withdraw(self, place: Place, key: str) -> None:
+        """A person has deleted a message of a place: what is kept of it and its answers goes, an answer under way
+        stops. One that is still to come stays out."""
         ...
 
     # -- what people ask for beside words ----------------------------------------------------------------------

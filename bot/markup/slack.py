@@ -28,12 +28,24 @@ __all__ = [
 
 LIMIT = 11_000  # Slack takes 12,000 characters a call and refuses messages from about 13,172 in sum
 
-# The sign after which a joiner makes words of a mention. Slack may take off one backslash as Markdown does.
-_MENTION = re.compile(
-    r"<(?=\\?(?:!\\?(?i:channel|here|everyone|group|subteam)|@\\?[UWB][A-Z0-9]|#\\?[CDG][A-Z0-9]))"
-    r"|(?<![A-Za-z0-9])@(?=(?i:channel|here|everyone)(?![A-Za-z0-9]|/[A-Za-z0-9]))"  # @here/maps is a package
+# The sign after which a joiner makes words of a mention. Slack may take off one backslash as Markdown does, read a link's
+# target as it reads what stands in <...>, and know signs by their entities.
+_CALLS = r"(?:!\\?(?i:channel|here|everyone|group|subteam)|@\\?[UWB][A-Z0-9]|#\\?[CDG][A-Z0-9])"
+_SIGN = r"&(?i:#0{0,4}(?:33|35|64)|#x0{0,4}(?:21|23|40)|excl|num|commat);"
+_ALL = r"(?=(?i:channel|here|everyone)(?![A-Za-z0-9]|/[A-Za-z0-9]))"  # @here/maps is a package
+_IN_SIGNS = (
+    rf"<(?=\\?(?:{_CALLS}|!\\?&|{_SIGN}))"
+    rf"|(?<=\])\((?=[ <]?\\?{_CALLS})"
+    rf"|;(?=\\?(?:{_CALLS}|{_SIGN}))"
+    rf"|(?:(?<=&#64)|(?<=&#x40)|(?<=&commat));{_ALL}"
 )
-_HALF_MENTION = re.compile(r"(?:<(?:\\?(?:[!@#]\\?[A-Za-z0-9]{0,8})?)?|(?<![A-Za-z0-9])@[A-Za-z]{0,8}/?)\Z")
+_PERHAPS = re.compile(rf"{_IN_SIGNS}|@{_ALL}")
+_MENTION = re.compile(  # you@here.example is an address
+    rf"{_IN_SIGNS}|@{_ALL}(?:(?<![A-Za-z0-9]@)|(?![A-Za-z]+[.-][A-Za-z0-9]))"
+)
+_HALF_MENTION = re.compile(
+    r"(?:(?:<|(?<=\])\([ <]?|;)(?:\\?(?:[!@#]\\?[A-Za-z0-9]{0,8}|&[#A-Za-z0-9]{0,8})?)?|[;@][A-Za-z]{0,8}[/.-]?)\Z"
+)
 _LONGEST_HALF = 16
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -55,9 +67,15 @@ def part(markdown: str, start: int, end: int) -> Part:
     return _neutral(markdown, splitting.part(markdown, start, end))
 
 
-def between(markdown: str, start: int, end: int) -> str:
-    """What is appended to an open message that shows the text up to `start`, so that it shows it up to `end`."""
+def between(markdown: str, start: int, end: int, *, begins: bool = False) -> str:
+    """What is appended to an open message that shows the text up to `start`, so that it shows it up to `end`.
+
+    `begins`: the message begins there, what stands before is in another and makes no address of a mention.
+    """
     pieces = []
+    if begins and start < end and _PERHAPS.match(markdown, start):
+        pieces.append(markdown[start] + JOINER)
+        start += 1
     for mention in _MENTION.finditer(markdown, start, end + _LONGEST_HALF):
         if mention.start() < end:
             pieces.append(markdown[start : mention.end()] + JOINER)
@@ -108,11 +126,13 @@ def from_slack(text: str, names: Mapping[str, str], *, bot: str = "") -> str:
 
 
 def _mentions(text: str) -> list[int]:
-    return [mention.start() for mention in _MENTION.finditer(text)]
+    """What counts twice: each that is a mention wherever a message begins."""
+    return [mention.start() for mention in _PERHAPS.finditer(text)]
 
 
 def _neutral(markdown: str, part: Part) -> Part:
-    return replace(part, opening=neutral(part.opening), body=between(markdown, part.start, part.end))
+    body = between(markdown, part.start, part.end, begins=True)
+    return replace(part, opening=neutral(part.opening), body=body)
 
 
 def _in_brackets(inside: str, names: Mapping[str, str]) -> str:

@@ -243,23 +243,26 @@ class Answers:
             notices=tuple(text_of(row.content) for row in rows if row.author == "house"),
         )
 
-    async def delivered(self, lease: Lease) -> None:
-        """An answer that has ended was brought to its platform. A lease already lost is no error: another process
-        brings it."""
+    async def delivered(self, lease: Lease) -> bool:
+        """An answer that has ended was brought to its platform. False: it has not ended, or the lease was lost and
+        another process brings it."""
         done = (
             update(inbox)
             .where(holds(lease), inbox.c.outcome != "")
             .values(state=inbox.c.outcome, owner="", lease_until=None, outcome="")
         )
         async with self.database.write(durable=False) as connection:
-            await connection.execute(done)
+            return (await connection.execute(done)).rowcount == 1
 
     async def drop(
-        self, connection: AsyncConnection, *, place_id: int, inbox_id: int, message_id: int
+        self, connection: AsyncConnection, *, place_id: int, inbox_id: int, message_id: int, seen: bool
     ) -> None:
-        """End as stopped what nobody is answering, in a transaction that has locked the place."""
+        """End as stopped what nobody is answering, in a transaction that has locked the place. `seen`: some of it may
+        have been shown, so that its end is still to be told."""
         clock = await tick(connection, place_id, by=2)
-        over = {"state": "answered", "owner": "", "lease_until": None}
+        over = {"state": "received" if seen else "answered", "owner": "", "lease_until": None}
+        if seen:
+            over["outcome"] = "answered"
         await connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(over))
         await _end(connection, message_id, None, state="stopped", reason="cancelled", clock=clock - 1)
 

@@ -30,6 +30,8 @@ from bot.store.database import Database, now
 from bot.store.database import insert as upsert
 from bot.store.tables import UNFINISHED, event
 
+LONGEST_PAUSE = 600.0  # seconds; what waits for longer does so by a clock that jumped back
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
@@ -37,16 +39,20 @@ class Events:
 
     database: Database
 
-    async def keep(self, channel: str, *, key: str, lane: str, body: Mapping[str, Any]) -> bool:
+    async def keep(
+        self, channel: str, *, key: str, lane: str, body: Mapping[str, Any], person: str = ""
+    ) -> bool:
         """Keep an event; when this returns it is on disk (P1). False: its key was kept before."""
         row = {
             "channel": channel,
             "key": key,
+            "person": person,
             "lane": lane,
             "body": dict(body),
             "state": "received",
             "owner": "",
             "attempt": 0,
+            "failures": 0,
             "created": time.time(),
         }
         new = upsert(event, postgres=self.database.postgres).on_conflict_do_nothing().returning(event.c.id)
@@ -71,7 +77,7 @@ class Events:
                     )
                 )
                 await connection.execute(taken)
-        return [KeptEvent(row.id, row.key, row.body or {}, row.attempt + 1) for row in rows]
+        return [KeptEvent(row.id, row.key, row.body or {}, row.attempt + 1, row.failures) for row in rows]
 
     async def hold(self, ids: Sequence[int], *, owner: str, ttl: float) -> None:
         """Hold leased events for `ttl` more seconds."""
@@ -83,9 +89,15 @@ class Events:
         await self._change([event_id], owner=owner, state="handled", body=null(), lease_until=None)
 
     async def postpone(self, event_id: int, *, owner: str, seconds: float) -> None:
-        """Let it be read again after so many seconds."""
+        """It could not be read: let that be tried again after so many seconds."""
         until = now(postgres=self.database.postgres) + seconds
-        await self._change([event_id], owner=owner, state="received", lease_until=until)
+        await self._change(
+            [event_id], owner=owner, state="received", lease_until=until, failures=event.c.failures + 1
+        )
+
+    async def put_back(self, event_id: int, *, owner: str) -> None:
+        """Nobody reads it any more: let another do so at once."""
+        await self._change([event_id], owner=owner, state="received", lease_until=None)
 
     async def give_up(self, event_id: int, *, owner: str) -> None:
         """It cannot be read: kept as it is for people to look at, and left out from now on."""
@@ -111,6 +123,11 @@ class Events:
 def _free(*, postgres: bool) -> Select[Any]:
     """The oldest unfinished event of each lane of a channel, where nobody holds it and it is due."""
     moment = now(postgres=postgres)
+    free = or_(
+        event.c.lease_until.is_(None),
+        event.c.lease_until < moment,
+        event.c.lease_until > moment + LONGEST_PAUSE,
+    )
     older = event.alias("older")
     heads = (
         select(func.min(older.c.id))
@@ -118,8 +135,8 @@ def _free(*, postgres: bool) -> Select[Any]:
         .group_by(older.c.lane)
     )
     return (
-        select(event.c.id, event.c.key, event.c.body, event.c.attempt)
-        .where(event.c.id.in_(heads), or_(event.c.lease_until.is_(None), event.c.lease_until < moment))
+        select(event.c.id, event.c.key, event.c.body, event.c.attempt, event.c.failures)
+        .where(event.c.id.in_(heads), event.c.state.in_(("received", "leased")), free)
         .order_by(event.c.id)
         .limit(bindparam("some", type_=Integer()))
         .with_for_update(skip_locked=True)

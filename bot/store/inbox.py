@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -22,13 +21,14 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    null,
     or_,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.messages import Attachment
+from bot.messages import Attachment, Place
 from bot.store.answers import SAY, Answers, holds
 from bot.store.clock import parts, storable, text_of, tick
 from bot.store.database import Database, now
@@ -40,6 +40,7 @@ from bot.store.values import Accepted, Lease, LeasedPlace
 
 # A lease that ends later than twice its length from now was given before the clock jumped back: it counts as over.
 PLAUSIBLE = 2.0
+LONGEST_PAUSE = 600.0  # seconds; what waits for longer does so by a clock that jumped back
 COMMANDED = "commanded"  # a command's state until it was carried out
 PLACE = ("id", "channel", "key", "site", "language", "persona", "mode")  # what a LeasedPlace is made of
 
@@ -129,11 +130,21 @@ class Inbox:
             "attempt": 0,
             "cancelled": False,
             "outcome": "",
+            "failures": 0,
             "created": said["created"],
         }
         kept = await connection.execute(_keep_once(self.database.postgres), row)
         if kept.first() is None:
             raise Duplicate
+
+    async def shut_out(self, connection: AsyncConnection, where: Place, key: str) -> None:
+        """Let a message of this key that is still to come be one that was here."""
+        place_id, _ = await self._place(connection, where.channel, where.key, where.site, "en")
+        row = {"channel": where.channel, "key": key, "place_id": place_id, "message_id": None}
+        row |= {"state": "answered", "owner": "", "attempt": 0, "cancelled": True, "outcome": ""}
+        await connection.execute(
+            _keep_once(self.database.postgres), row | {"failures": 0, "created": time.time()}
+        )
 
     async def seen(self, channel: str, key: str) -> Accepted | None:
         """What came in under this key, if anything did. Raises StoreUnavailable."""
@@ -161,15 +172,19 @@ class Inbox:
                 )
         leases = [_lease(row, owner) for row in rows]
         stopped = {row.inbox_id for row in rows if row.cancelled and not row.outcome}
-        for lease in leases:
-            if lease.inbox_id in stopped:
-                await self._stop(lease)
-        return [lease for lease in leases if lease.inbox_id not in stopped]
+        going = [await self._stop(lease) if lease.inbox_id in stopped else lease for lease in leases]
+        return [lease for lease in going if lease is not None]
 
-    async def _stop(self, lease: Lease) -> None:
-        """End what someone stopped while its owner could not hear it."""
-        with suppress(LeaseLost):  # it was forgotten meanwhile
-            await self.answers.finish(lease, None, state="stopped", finish_reason="cancelled")
+    async def _stop(self, lease: Lease) -> Lease | None:
+        """End what someone stopped while its owner could not hear it; what was shown of it is still to be told so.
+        None: it was forgotten meanwhile."""
+        try:
+            await self.answers.finish(
+                lease, None, state="stopped", finish_reason="cancelled", delivered=False
+            )
+        except LeaseLost:
+            return None
+        return replace(lease, ended=True)
 
     async def renew(self, lease: Lease, *, ttl: float) -> bool:
         """Hold a lease for `ttl` more seconds; False when it is somebody else's now."""
@@ -179,19 +194,22 @@ class Inbox:
         async with self.database.write(durable=False) as connection:
             return (await connection.execute(held)).rowcount == 1
 
-    async def release(self, lease: Lease) -> None:
-        """Give a message back at once for another to answer. A lease already lost is no error."""
+    async def release(self, lease: Lease, *, seconds: float = 0.0, failed: bool = False) -> None:
+        """Give a message back for another to answer, in so many seconds. `failed`: it could not be shown. A lease
+        already lost is no error."""
+        due = now(postgres=self.database.postgres) + seconds if seconds else null()
         back = (
             update(inbox)
             .where(holds(lease), or_(inbox.c.cancelled.is_(False), inbox.c.outcome != ""))
-            .values(state="received", owner="", lease_until=None)
+            .values(state="received", owner="", lease_until=due, failures=inbox.c.failures + int(failed))
         )
         async with self.database.write(durable=False) as connection:
             if (await connection.execute(back)).rowcount:
                 return
             held = (await connection.execute(select(inbox.c.id).where(holds(lease)))).first()
-        if held:
-            await self._stop(lease)
+        if held and await self._stop(lease):
+            async with self.database.write(durable=False) as connection:
+                await connection.execute(back)
 
     async def request_cancel(self, place_id: int) -> list[str]:
         """Stop a place: what waits there ends at once, what is under way is marked as stopped.
@@ -209,7 +227,11 @@ class Inbox:
             for row in rows:
                 if not row.held:
                     await self.answers.drop(
-                        connection, place_id=place_id, inbox_id=row.inbox_id, message_id=row.message_id
+                        connection,
+                        place_id=place_id,
+                        inbox_id=row.inbox_id,
+                        message_id=row.message_id,
+                        seen=row.attempt > 0,
                     )
         return [row.correlation for row in rows]
 
@@ -296,6 +318,11 @@ def _free(postgres: bool) -> Select[Any]:
     ttl: ColumnElement[float] = bindparam("ttl", type_=Double())
     moment = now(postgres=postgres)
     over = or_(inbox.c.lease_until < moment, inbox.c.lease_until > moment + PLAUSIBLE * ttl)
+    due = or_(
+        inbox.c.lease_until.is_(None),
+        inbox.c.lease_until < moment,
+        inbox.c.lease_until > moment + LONGEST_PAUSE,
+    )
     older = inbox.alias("older")
     heads = select(func.min(older.c.id)).where(literal_column(UNFINISHED)).group_by(older.c.place_id)
     return (
@@ -305,6 +332,7 @@ def _free(postgres: bool) -> Select[Any]:
             inbox.c.attempt,
             inbox.c.cancelled,
             inbox.c.outcome,
+            inbox.c.failures,
             _PERSON_KEY.label("person_key"),
             message.c.id.label("message_id"),
             message.c.person_id,
@@ -316,7 +344,7 @@ def _free(postgres: bool) -> Select[Any]:
         .join(place, place.c.id == inbox.c.place_id)
         .where(
             inbox.c.id.in_(heads),
-            or_(inbox.c.state == "received", and_(inbox.c.state == "leased", over)),
+            or_(and_(inbox.c.state == "received", due), and_(inbox.c.state == "leased", over)),
         )
         .order_by(inbox.c.id)
         .limit(bindparam("some", type_=Integer()))
@@ -331,6 +359,7 @@ def _unfinished(place_id: int, moment: ColumnElement[float]) -> Select[Any]:
         select(
             inbox.c.id.label("inbox_id"),
             inbox.c.message_id,
+            inbox.c.attempt,
             message.c.correlation,
             held.label("held"),
         )
@@ -353,5 +382,6 @@ def _lease(row: Row[Any], owner: str) -> Lease:
         person_key=row.person_key or "",
         again=any(part["type"] == "again" for part in row.content),
         ended=bool(row.outcome),
+        failures=row.failures,
         place=LeasedPlace(*(getattr(row, f"place_{name}") for name in PLACE)),
     )

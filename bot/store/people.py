@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, Update, bindparam, delete, exists, func, insert, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Used
@@ -19,6 +19,7 @@ from bot.store.database import insert as upsert
 from bot.store.tables import (
     audit,
     consent,
+    event,
     feedback,
     identity,
     inbox,
@@ -137,10 +138,26 @@ class People:
                 (await connection.execute(theirs)).scalars()
             ):  # one order for all: no deadlock
                 deleted += await _clear(connection, person_id=person_id, place_id=place_id)
+            await connection.execute(delete(feedback).where(feedback.c.person_id == person_id))
+            await connection.execute(_unread(person_id))
             await connection.execute(update(person).where(person.c.id == person_id).values(name=""))
             row = {"action": "forget", "subject": f"person {person_id}", "created": time.time()}
             await connection.execute(insert(audit).values(row | {"detail": {"messages": deleted}}))
         return under_way
+
+
+def _unread(person_id: int) -> Update:
+    """What they said and nobody has read yet is not read any more."""
+    theirs = exists().where(
+        identity.c.person_id == person_id,
+        identity.c.channel == event.c.channel,
+        identity.c.key == event.c.person,
+    )
+    return (
+        update(event)
+        .where(theirs, event.c.state.in_(("received", "failed")))
+        .values(state="handled", body=null(), lease_until=None)
+    )
 
 
 def _under_way(person_id: int) -> Select[Any]:
@@ -195,11 +212,16 @@ async def _clear(connection: AsyncConnection, *, person_id: int, place_id: int) 
         .values(state="answered", owner="", lease_until=None)
     )
     deleted = await connection.execute(delete(message).where(message.c.id.in_(theirs)))  # answers follow
+    await clear_notices(connection, place_id)
+    await _say_again(connection, place_id, cleared=clock)
+    return int(deleted.rowcount)
+
+
+async def clear_notices(connection: AsyncConnection, place_id: int) -> None:
+    """Where nobody but the house has spoken, nothing is left."""
     others = select(exists().where(message.c.place_id == place_id, message.c.author != "house"))
     if not (await connection.execute(others)).scalar():
         await connection.execute(delete(message).where(message.c.place_id == place_id))
-    await _say_again(connection, place_id, cleared=clock)
-    return int(deleted.rowcount)
 
 
 async def _say_again(connection: AsyncConnection, place_id: int, *, cleared: int) -> None:

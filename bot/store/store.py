@@ -43,6 +43,7 @@ class Store:
         self.hold_events = events.hold
         self.event_handled = events.handled
         self.postpone_event = events.postpone
+        self.put_event_back = events.put_back
         self.give_up_event = events.give_up
         self.clear_events = events.clear
         # what comes in

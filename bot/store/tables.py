@@ -142,10 +142,11 @@ class Inbox(Kept, table=True):
     message_id: int | None = _to("message.id", null=True, gone="SET NULL", index=True)
     state: str  # received, leased, answered, refused, failed; a command: commanded, answered
     owner: str
-    lease_until: float | None = _time(null=True)
+    lease_until: float | None = _time(null=True)  # of one that is received: not to be tried again before
     attempt: int
     cancelled: bool  # someone said stop while it was leased
     outcome: str  # the state that follows once the answer, which has ended, was brought to its platform; else empty
+    failures: int  # of its channel to show it
     created: float = _time()
 
 
@@ -217,6 +218,7 @@ class PlatformEvent(Kept, table=True):
     id: int | None = _id()
     channel: str
     key: str
+    person: str  # who it is about, by the channel's key; may be empty
     lane: str  # what has to be read in order
     body: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
@@ -225,6 +227,7 @@ class PlatformEvent(Kept, table=True):
     owner: str
     lease_until: float | None = _time(null=True)  # of one that is received: not to be tried again before
     attempt: int
+    failures: int
     created: float = _time()
 
 

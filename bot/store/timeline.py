@@ -81,7 +81,9 @@ class Timeline:
             said = (await connection.execute(_SPOKEN, wanted)).all()
             asked = [row.id for row in said if row.author == "person"]
             told = (await connection.execute(_TOLD, {"asked": asked})).all() if asked else []
-        rows = sorted((*said, *told), key=lambda row: (row.reply_to or row.id, row.id))
+        rows = sorted(
+            (*said, *told), key=lambda row: (row.reply_to if row.author == "model" else row.id, row.id)
+        )
         messages = (HistoryMessage(r.id, r.author, text_of(r.content), bool(r.unclear)) for r in rows)
         return [message for message in messages if message.text][-limit:]
 

@@ -58,6 +58,7 @@ class Lease:
     person_key: str = ""
     again: bool = False
     ended: bool = False
+    failures: int = 0  # of its channel to show it
 
 
 @dataclass(frozen=True, slots=True)

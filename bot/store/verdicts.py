@@ -11,6 +11,7 @@ with the highest score of each category. A row a sentence would double the write
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ def _new(name: str) -> Any:
     return bindparam(f"new_{name}", type_=verdict.c[name].type)
 
 
+_SAID = (
+    select(message.c.content)
+    .where(message.c.id == bindparam("the_message", type_=message.c.id.type))
+    .with_for_update(key_share=True)  # until the verdict is kept nobody changes what it is about
+)
 _ADD = insert(verdict)
 _VALUES = select(*(_new(name) for name in _NAMES))
 # A message is judged anew each time it is tried, and is gone once it was forgotten.
@@ -79,13 +85,16 @@ class Verdicts:
     database: Database
 
     async def add_verdict(self, judged: Judged, *, message_id: int, place_id: int, channel: str) -> None:
-        """Keep what the screen found in a person's message; nothing when it was forgotten meanwhile, or is kept.
+        """Keep what the screen found in a person's message; nothing when it was forgotten meanwhile, says something
+        else by now (that is not judged yet), or is kept.
 
         Raises StoreUnavailable.
         """
         row = _row(judged, message_id=message_id, place_id=place_id, channel=channel)
         async with self.database.write(durable=False) as connection:
-            await connection.execute(_ADD_TO_MESSAGE, _bound(row))
+            said = (await connection.execute(_SAID, {"the_message": message_id})).scalar_one_or_none()
+            if said is not None and digest(text_of(said)) == judged.text_hash:
+                await connection.execute(_ADD_TO_MESSAGE, _bound(row))
 
     async def add_verdicts(self, judged: Sequence[Judged], *, channel: str, caller: str) -> None:
         """Keep what was found in texts that belong to no message. Raises StoreUnavailable."""
@@ -219,3 +228,8 @@ def _earlier(this: Row[Any]) -> Select[Any]:
         .order_by(message.c.born.desc())
         .limit(1)
     )
+
+
+def digest(text: str) -> str:
+    """By which a text can be recognised, and not read."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

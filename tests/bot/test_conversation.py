@@ -12,6 +12,7 @@ from bot.messages import Ending, NotAccepted, Notice, Shown
 from bot.models import Served
 from bot.notices import notice
 from bot.store import LeaseLost, StoreUnavailable
+from inference.library import ModelNotFound
 from worker.client import JobFailed
 
 
@@ -352,3 +353,19 @@ async def _mode(desk, place_id, mode):
 
     async with desk.store._database.write() as connection:
         await connection.execute(update(place).where(place.c.id == place_id).values(mode=mode))
+
+
+async def test_what_was_shown_before_is_told_however_a_later_attempt_ends(desk):
+    await desk.say("hello")
+    lease = await desk.lease()
+    async with aclosing(desk.conversation.answer(lease)) as answer:
+        first = await anext(answer)
+    await desk.store.release(lease)
+
+    async def gone(name):
+        raise ModelNotFound("the model was removed")
+
+    desk.conversation.models.choose = lambda key: Served("another", desk.conversation.models.default.chat)
+    desk.conversation.models.again = gone
+    assert await desk.told() == [first, Notice(notice("failed", "en"))]
+    assert ("model", first.text, "failed") in await desk.seen()

@@ -16,14 +16,14 @@ import structlog
 
 from bot.channels.base import Desk
 from bot.channels.slack.admission import Admission
-from bot.channels.slack.api import Api, SlackFailure
+from bot.channels.slack.api import READING_PATIENCE, Api, SlackFailure
 from bot.channels.slack.blocks import AGAIN, FEEDBACK, NEW, STOP
 from bot.channels.slack.intake import Intake
 from bot.channels.slack.meanings import Event, Pressed, SessionStopped, Submitted
 from bot.channels.slack.people import People
 from bot.channels.slack.places import Spot, action_key
 from bot.channels.slack.voice import Voice
-from bot.messages import Incoming
+from bot.messages import Incoming, Refusal
 from bot.notices import notice
 
 log = structlog.get_logger(__name__)
@@ -55,6 +55,8 @@ class Actions:
 
     async def stopped(self, event: Event, stopped: SessionStopped) -> None:
         """Slack's own stop button. Where nothing was under way its wheel is stopped here; else `showing` does it."""
+        if self.admission.bar(stopped.channel, stopped.user):
+            return
         spot = Spot(event.team, stopped.channel, stopped.thread)
         if await self._stopped(spot):
             return
@@ -62,6 +64,7 @@ class Actions:
             await self.api.call(
                 event.team,
                 "agents.sessions.setStatus",
+                patience=READING_PATIENCE,
                 channel_id=spot.channel,
                 thread_ts=spot.thread,
                 status="active",
@@ -125,8 +128,9 @@ class Actions:
         reset = Incoming(
             key=action_key(spot.team, pressed.ts), place=spot.place(), person=person, text="/reset"
         )
-        if refused := await self.intake.receive(spot, reset):
-            await self.voice.privately(spot, pressed.user, refused)
+        received = await self.intake.receive(spot, reset)
+        if isinstance(received, Refusal):
+            await self.voice.privately(spot, pressed.user, received.sentence)
 
     async def _stop(self, spot: Spot, pressed: Pressed) -> None:
         if await self._stopped(spot):

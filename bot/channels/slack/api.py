@@ -27,6 +27,7 @@ TIMEOUT = 20.0  # seconds for one request
 TRIES = 4  # of a call whose failure is known not to have done anything
 BACKOFF = 0.5  # seconds after the first such failure, doubled each time
 PATIENCE = 150.0  # seconds that a call waits for its turn: two full windows and a little
+READING_PATIENCE = 10.0  # the same while events are read: those of other workspaces wait behind
 RETRY_AFTER = 5.0  # seconds, when Slack limits without saying for how long
 
 # What must not be sent again unless it surely was not done: each would be seen twice, or fail the second time.

@@ -87,6 +87,8 @@ class SlackChannel:
             await self.reader.actions.ask_why(event, event.meaning)
         except Unavailable as error:
             log.info("the form that asks why could not be opened", cause=str(error))
+        except Exception:
+            log.exception("the form that asks why could not be opened")
 
 
 @asynccontextmanager

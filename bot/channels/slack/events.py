@@ -103,9 +103,7 @@ def _said(event: Body) -> Said | None:
         direct=_text(event, "channel_type") == "im" or channel.startswith("D"),
         called=_text(event, "type") == "app_mention",
         files=tuple(map(_file, _list(event, "files"))),
-        shared=tuple(
-            _text(each, "text") for each in _list(event, "attachments") if each.get("is_share") is True
-        ),
+        shared=_shared(event),
     )
 
 
@@ -118,7 +116,9 @@ def _changed(body: Body, event: Body, bot: str) -> _Found:
         return None  # our own, or Slack's: a link that was unfurled
     channel, ts = _text(event, "channel"), _text(message, "ts")
     thread = _text(message, "thread_ts") or ts
-    edited = Edited(channel=channel, ts=ts, text=_text(message, "text"))
+    edited = Edited(
+        channel=channel, ts=ts, thread=thread, text=_text(message, "text"), shared=_shared(message)
+    )
     return edited, ("event", _text(body, "event_id")), f"{channel}/{thread}"
 
 
@@ -126,7 +126,8 @@ def _deleted(body: Body, event: Body, before: Body, ts: str, bot: str) -> _Found
     if not ts or (before and not _by_a_person(before, bot)):
         return None
     channel, thread = _text(event, "channel"), _text(before, "thread_ts") or ts
-    return Deleted(channel=channel, ts=ts), ("event", _text(body, "event_id")), f"{channel}/{thread}"
+    deleted = Deleted(channel=channel, ts=ts, thread=thread)
+    return deleted, ("event", _text(body, "event_id")), f"{channel}/{thread}"
 
 
 def _home_opened(body: Body, event: Body, bot: str) -> _Found:
@@ -276,6 +277,13 @@ def _by_a_person(message: Body, bot: str) -> bool:
     user = _text(message, "user")
     machine = message.get("bot_id") or message.get("bot_profile") or message.get("hidden")
     return bool(user) and user not in (bot, SYSTEM_USER) and not machine
+
+
+def _shared(message: Body) -> tuple[str, ...]:
+    """The words of the messages that came forwarded with one."""
+    return tuple(
+        _text(each, "text") for each in _list(message, "attachments") if each.get("is_share") is True
+    )
 
 
 def _file(file: Body) -> File:

@@ -14,7 +14,7 @@ import structlog
 
 from bot.channels.base import Desk
 from bot.channels.slack.admission import Admission
-from bot.channels.slack.api import Api, SlackFailure
+from bot.channels.slack.api import READING_PATIENCE, Api, SlackFailure
 from bot.channels.slack.belongings import Belongings
 from bot.channels.slack.blocks import Block
 from bot.channels.slack.meanings import Event, HomeOpened, Joined, Pressed
@@ -89,7 +89,7 @@ class Home:
     async def _call(self, team: str, method: str, **arguments: Any) -> None:
         """What a person sees the next time they look is not worth a second try."""
         try:
-            await self.api.call(team, method, **arguments)
+            await self.api.call(team, method, patience=READING_PATIENCE, **arguments)
         except SlackFailure as failure:
             log.info("the home could not be shown", code=failure.code, method=method)
 
@@ -98,7 +98,7 @@ def _blocks(about: About, used: Used, language: str, lines: Iterable[str]) -> li
     """`lines`: what has just happened, and what stands in the way; on top."""
     return [
         *(_section(line) for line in lines if line),
-        {"type": "header", "text": _plain(notice("slack_home_title", language))},
+        {"type": "header", "text": _plain("Frontdesk")},
         *([_section(about.greeting)] if about.greeting else []),
         _section(notice("slack_home_how", language)),
         {"type": "divider"},

@@ -20,7 +20,7 @@ from slack_bolt.response import BoltResponse
 from bot.channels.base import Desk
 from bot.channels.slack.events import read
 from bot.channels.slack.meanings import Event
-from bot.channels.slack.places import CHANNEL
+from bot.channels.slack.places import CHANNEL, person_key
 from bot.messages import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -57,4 +57,6 @@ class Inbox:
 
     async def _keep(self, event: Event, body: Mapping[str, Any]) -> bool:
         kept = {name: value for name, value in body.items() if name not in SECRETS}
-        return await self.desk.keep(CHANNEL, key=event.key, lane=event.lane, body=kept)
+        user = getattr(event.meaning, "user", "")  # who a deletion is about stands in no body
+        person = person_key(event.team, user) if user else ""
+        return await self.desk.keep(CHANNEL, key=event.key, lane=event.lane, body=kept, person=person)

@@ -243,7 +243,7 @@ class ManyWorkspaces:
         """With a new token; as it is where Slack gives none, for it may still be good for a while."""
         try:
             new = await self._exchanged(old)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+        except Exception as error:  # whatever it is, nobody is thrown out for it
             return await self._not_renewed(old, error)
         self._unkept[new.key] = new  # first of all: what renewed it works only once
         await self._write(new)
@@ -255,8 +255,11 @@ class ManyWorkspaces:
         answer = await self.client.oauth_v2_access(
             client_id=number, client_secret=secret, grant_type="refresh_token", refresh_token=old.refresh
         )
-        until = self.clock() + float(answer["expires_in"])
-        return replace(old, token=answer["access_token"], refresh=answer["refresh_token"], until=until)
+        said = answer.data
+        if not isinstance(said, dict):
+            raise TypeError("an answer that is no JSON")
+        until = self.clock() + float(said["expires_in"])
+        return replace(old, token=said["access_token"], refresh=said["refresh_token"], until=until)
 
     async def _not_renewed(self, old: Installed, error: Exception) -> Installed:
         """Another process may have been faster; else it is tried again after a pause."""
@@ -294,6 +297,8 @@ def _name(key: str) -> str:
 def code_of(error: Exception) -> str:
     """What went wrong in a word, as `api` has them: the message could quote what was sent."""
     if isinstance(error, SlackApiError):
-        data = error.response.data
+        data = getattr(error.response, "data", None)  # the SDK's own answer, or aiohttp's that has none
         return str(data.get("error") or "unreadable") if isinstance(data, dict) else "unreadable"
-    return "timeout" if isinstance(error, TimeoutError) else "connection"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "connection" if isinstance(error, aiohttp.ClientError | OSError) else "unreadable"

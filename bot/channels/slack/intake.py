@@ -17,7 +17,7 @@ from bot.channels.slack.people import People
 from bot.channels.slack.places import CHANNEL, Spot, message_key
 from bot.channels.slack.voice import Voice
 from bot.markup.slack import from_slack
-from bot.messages import Incoming, NotAccepted, Person
+from bot.messages import Incoming, NotAccepted, Person, Receipt, Refusal
 from bot.notices import notice
 
 LAST_SECONDS = 30 * 86_400.0  # that a person's last conversation in a channel is known to their commands
@@ -46,11 +46,10 @@ class Intake:
                 await self._answer_privately(spot, said, notice(bar, person.language))
             return
         attachments, problems = await self.files.read(event.team, said.files, language=person.language)
-        for problem in problems:
-            await self._answer_privately(spot, said, problem)
         text = await self._text(event.team, said, bot)
-        if problems and not attachments and not text:
-            return  # there was nothing but what we could not read
+        if problems and not attachments and not text:  # there was nothing but what we could not read
+            await self._answer_privately(spot, said, *problems)
+            return
         incoming = Incoming(
             key=message_key(event.team, said.channel, said.ts),
             place=spot.place(),
@@ -58,43 +57,51 @@ class Intake:
             text=text,
             attachments=attachments,
         )
-        if refused := await self.receive(spot, incoming):
-            await self._answer_privately(spot, said, refused)
+        received = await self.receive(spot, incoming)
+        if isinstance(received, Refusal):
+            await self._answer_privately(spot, said, *problems, received.sentence)
+        elif not received.duplicate:
+            await self._answer_privately(spot, said, *problems)
 
     async def edited(self, event: Event, edited: Edited) -> None:
         """A message's words changed: so do ours. It is not answered anew."""
         bot = event.bot or (await self.api.bot(event.team)).user_id
-        text = await self.plain(event.team, edited.text, bot=bot)
-        await self.desk.revise(CHANNEL, message_key(event.team, edited.channel, edited.ts), text)
+        text = await self._text(event.team, edited, bot)
+        place = Spot(event.team, edited.channel, edited.thread).place()
+        await self.desk.revise(place, message_key(event.team, edited.channel, edited.ts), text)
 
     async def deleted(self, event: Event, deleted: Deleted) -> None:
         """A message is gone: we forget it, and stop answering it."""
-        await self.desk.withdraw(CHANNEL, message_key(event.team, deleted.channel, deleted.ts))
+        place = Spot(event.team, deleted.channel, deleted.thread).place()
+        await self.desk.withdraw(place, message_key(event.team, deleted.channel, deleted.ts))
 
-    async def receive(self, spot: Spot, incoming: Incoming) -> str:
-        """Make a message safe, whatever way it came; returns a sentence for the person when it was not accepted."""
+    async def receive(self, spot: Spot, incoming: Incoming, *, asked_in: str = "") -> Receipt | Refusal:
+        """Make a message safe, whatever way it came. `asked_in`: the channel, where its conversation is in another."""
         try:
             receipt = await self.desk.receive(incoming)
         except NotAccepted as error:
-            return error.refusal.sentence
+            return error.refusal
         if receipt.notice:
             await self.voice.aloud(spot, receipt.notice)
         if not receipt.duplicate:
-            await self._remember(spot, incoming.person)
-        return ""
+            for channel in {spot.channel, asked_in or spot.channel}:
+                await self._remember(channel, incoming.person, spot)
+        return receipt
 
     async def last(self, team: str, channel: str, person: Person) -> Spot | None:
-        """The conversation that a person had last in a channel."""
-        thread = await self.desk.shelf(CHANNEL).get(_last(channel, person))
-        return Spot(team, channel, thread) if thread else None
+        """The conversation that a person asked for last in a channel, wherever it goes on."""
+        noted = await self.desk.shelf(CHANNEL).get(_last(channel, person))
+        return Spot(team, *noted.split("/")) if noted else None
 
-    async def _answer_privately(self, spot: Spot, said: Said, sentence: str) -> None:
-        await self.voice.privately(spot, said.user, sentence, begun=said.follows)
+    async def _answer_privately(self, spot: Spot, said: Said, *sentences: str) -> None:
+        for sentence in sentences:
+            await self.voice.privately(spot, said.user, sentence, begun=said.follows)
 
-    async def _remember(self, spot: Spot, person: Person) -> None:
-        await self.desk.shelf(CHANNEL).put(_last(spot.channel, person), spot.thread, seconds=LAST_SECONDS)
+    async def _remember(self, channel: str, person: Person, spot: Spot) -> None:
+        noted = f"{spot.channel}/{spot.thread}"
+        await self.desk.shelf(CHANNEL).put(_last(channel, person), noted, seconds=LAST_SECONDS)
 
-    async def _text(self, team: str, said: Said, bot: str) -> str:
+    async def _text(self, team: str, said: Said | Edited, bot: str) -> str:
         """A message's words, and below them those of the messages that came forwarded with it, quoted."""
         own = await self.plain(team, said.text, bot=bot)
         shared = [quoted(await self.plain(team, each, bot=bot)) for each in said.shared if each.strip()]

@@ -54,11 +54,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """A person changed the words of a message."""
+    """A person changed the words of a message; `shared` came forwarded with it, as before."""
 
     channel: str
     ts: str
+    thread: str
     text: str
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Deleted:
 
     channel: str
     ts: str
+    thread: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ Knows Slack's OAuth (bolt's flow) and the pages that people see. Leaves what is 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import logging
 import math
@@ -46,9 +48,20 @@ STATE = re.compile(r"[A-Za-z0-9_-]{32}")
 STATE_SECONDS = 600  # for a person to read what Slack asks
 TEAM = re.compile(r"[TE][A-Z0-9]{1,20}")
 STALE = frozenset({"invalid_browser", "invalid_state", "missing_code"})
+STYLE = (  # the widget's paper, ink and teal
+    ":root{color-scheme:light dark}"
+    "body{margin:0;min-height:100vh;display:grid;place-items:center;background:light-dark(#fbfaf7,#121817);"
+    'color:light-dark(#1c2523,#e5ebe8);font:17px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",'
+    '"PingFang SC","Microsoft YaHei",sans-serif}'
+    "main{box-sizing:border-box;max-width:34rem;padding:32px;text-wrap:pretty}"
+    "h1{margin:0 0 12px;font-size:1.3rem;letter-spacing:-.012em;color:light-dark(#0b5d57,#7ccabe)}p{margin:0}"
+    "a{display:inline-block;margin-top:26px;padding:11px 24px;border-radius:26px;background:light-dark(#0b5d57,#1c7a71)"
+    ";color:#fff;font-weight:600;text-decoration:none}a:focus-visible{outline:2px solid;outline-offset:3px}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",  # the address holds a code
     "X-Content-Type-Options": "nosniff",
 }
@@ -241,6 +254,7 @@ def page(text: str, *, link: str = "", label: str = "", language: str) -> str:
     return (
         f'<!doctype html><html lang="{html.escape(language)}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Frontdesk</title>'
+        f"<style>{STYLE}</style>"
         f"<main><h1>Frontdesk</h1><p>{html.escape(text)}</p>{anchor}</main></html>"
     )
 

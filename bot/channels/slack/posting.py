@@ -127,7 +127,7 @@ class Thread:
                 urgent=True,
             )
             messages = page.get("messages", ())
-            found += [_found(each) for each in messages if each["ts"] > since and _is_by(bot, each)]
+            found += [_found(each) for each in messages if each["ts"] > since and is_by(bot, each)]
             cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return found
@@ -156,7 +156,8 @@ def _metadata(mark: Mark) -> dict[str, Any]:
     return {"event_type": EVENT, "event_payload": dict(mark)}
 
 
-def _is_by(bot: Bot, message: Mapping[str, Any]) -> bool:
+def is_by(bot: Bot, message: Mapping[str, Any]) -> bool:
+    """Whether a message is ours."""
     return message.get("user") == bot.user_id or message.get("bot_id") == bot.bot_id
 
 

@@ -58,13 +58,13 @@ class Reader:
             log.info("an event of a workspace that we are not installed in", team=event.team)
             return
         try:
-            await self._give(event)
+            await self._give(event, retried=kept.attempt > 1)
         except SlackFailure as failure:
             if meaning(failure) != "never":
                 raise
             log.warning("an event is of no use any more", code=failure.code, team=event.team)
 
-    async def _give(self, event: Event) -> None:  # noqa: C901 - one line for each meaning
+    async def _give(self, event: Event, *, retried: bool) -> None:  # noqa: C901 - one line for each meaning
         match event.meaning:
             case Said() as said:
                 await self.intake.said(event, said)
@@ -85,6 +85,6 @@ class Reader:
             case SessionStopped() as stopped:
                 await self.actions.stopped(event, stopped)
             case Commanded() as given:
-                await self.commands.given(event, given)
+                await self.commands.given(event, given, retried=retried)
             case Asked() as asked:
-                await self.commands.asked(event, asked)
+                await self.commands.asked(event, asked, retried=retried)

@@ -83,8 +83,9 @@ class Growing:
             self.way = "edit"
 
     def _more(self, text: str, end: int) -> str:
-        opening = part(text, self.start, self.start).opening if self.shown == self.start else ""
-        return opening + between(text, self.shown, end)
+        begins = self.shown == self.start
+        opening = part(text, self.start, self.start).opening if begins else ""
+        return opening + between(text, self.shown, end, begins=begins)
 
     def _mend(self, failure: SlackFailure) -> None:
         """From a stream that failed to a message that is edited. Raises the failure when the stream may go on later."""

@@ -16,7 +16,7 @@ import aiohttp
 import structlog
 
 from bot.channels.slack.addresses import Addresses
-from bot.channels.slack.api import Api, SlackFailure
+from bot.channels.slack.api import READING_PATIENCE, Api, SlackFailure
 from bot.channels.slack.places import Spot
 from bot.markup.slack import mrkdwn_escaped, neutral
 
@@ -77,12 +77,12 @@ class Voice:
 
     async def _say(self, team: str, method: str, *, channel: str, **said: Any) -> None:
         try:
-            await self.api.call(team, method, channel=channel, **said)
+            await self.api.call(team, method, channel=channel, patience=READING_PATIENCE, **said)
         except SlackFailure as failure:
             log.warning("a sentence could not be said", code=failure.code, method=method, channel=channel)
 
 
 async def direct_channel(api: Api, team: str, user: str) -> str:
     """The direct messages between a person and us. Raises SlackFailure."""
-    opened = await api.call(team, "conversations.open", users=user)
+    opened = await api.call(team, "conversations.open", patience=READING_PATIENCE, users=user)
     return str(opened["channel"]["id"])

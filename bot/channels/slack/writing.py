@@ -185,9 +185,10 @@ class Writer:
         """The answer will be told again later: leave nothing that looks broken until then."""
         sentences = tuple(self.draft.notices)
         try:
-            if self._open and self._open.way == "stream":
-                await self._open.rest()
-                await self.ledger.record(self._open)
+            if message := self._open or self._last:
+                await message.rest()
+                done = message is not self._open  # kept once more, to learn of a question that is gone
+                await self.ledger.record(message, done=done, final=self._final)
             if sentences:
                 await self.thread.post(Content(sentences=sentences), self.thread.mark(ASIDE))
         except SlackFailure as failure:

@@ -183,6 +183,9 @@ SOUP = st.lists(
                 "here>",
                 "@",
                 "channel",
+                "](",
+                "&lt;",
+                "&#33;",
                 "<@U1>",
                 "word " * 30,
                 "x" * 150,
@@ -390,7 +393,7 @@ class Stream:
             self._close(text)
 
     def _show(self, text: str, end: int) -> None:
-        self.said += between(text, self.shown, end)
+        self.said += between(text, self.shown, end, begins=self.shown == self.start)
         self.shown = end
 
     def _close(self, text: str) -> None:
@@ -438,6 +441,20 @@ def test_what_may_become_a_mention_is_held_back() -> None:
         assert said + between(text, shown, len(text)) == neutral(text)
 
 
+@pytest.mark.parametrize("mention", ["@channel", "@here", "@everyone", "@here.example"])
+def test_a_mention_at_a_messages_beginning_is_none_whatever_the_message_before_ended_with(
+    mention: str,
+) -> None:
+    text = f"{'a' * 200}{mention} {'b' * 200}"
+    begin = text.index("@")
+    assert part(text, begin, len(text)).text.startswith(f"@{JOINER}")
+    assert between(text, begin, len(text), begins=True) == part(text, begin, len(text)).body
+    for limit in range(100, 300):
+        for each in parts(text, limit):
+            assert neutral(each.text) == each.text
+            assert len(each.text) <= limit
+
+
 def test_an_old_message_ends_at_the_next_block() -> None:
     text = "One.\n\nTwo\n"
     assert cut(text, 0) is None
@@ -464,12 +481,25 @@ def test_an_old_message_ends_at_the_next_block() -> None:
             for sign in ("<\\!here>", "<!\\here>", "@here/@channel"[:6])
         ),
         *(
+            (f"{before}{sign}", f"{before}{JOINER}{sign}")
+            for before, sign in (
+                *(("[x](", sign) for sign in ("!channel)", "@U123)", "!subteam^S1)", "#C012)", " !here)")),
+                *(("&lt;", sign) for sign in ("!channel&gt;", "@U123&gt;", "#C012&gt;")),
+                *(("<", sign) for sign in ("&#33;channel>", "&commat;U123>", "!&#99;hannel>")),
+                *(("&#64;", "here"), ("&commat;", "channel"), ("foo@", "channel")),
+            )
+        ),
+        *(
             (sign, sign)
             for sign in ("<b>", "<!-- x -->", "List<@NotNull String>", "a@here.example", "@hereafter")
         ),
         *(
             (sign, sign)
             for sign in ("1 < 2", "@somebody", "npm i @here/maps", "<https://a.example|x>", "#general")
+        ),
+        *(
+            (sign, sign)
+            for sign in ("[x](#contents)", "[x](https://a.example)", "a &lt; b; c &amp; d", "for (;;) {x;}")
         ),
     ],
 )

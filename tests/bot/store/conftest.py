@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.messages import Event, Said
 from bot.store import Accepted, Begun, Judged, Lease, Store
+from bot.store.clock import text_of
+from bot.store.tables import message
+from bot.store.verdicts import digest
 
 
 @dataclass
@@ -93,12 +97,19 @@ class House:
         return Judged(**values | changes)
 
     async def judge(self, accepted: Accepted, **changes: Any) -> None:
+        said = await self.said(accepted.message_id)
         await self.store.add_verdict(
-            self.judged(**changes),
+            self.judged(**{"text_hash": digest(said)} | changes),
             message_id=accepted.message_id,
             place_id=accepted.place_id,
             channel="web",
         )
+
+    async def said(self, message_id: int) -> str:
+        """A message's words as they are kept."""
+        async with self.store._database.read() as connection:
+            theirs = select(message.c.content).where(message.c.id == message_id)
+            return text_of((await connection.execute(theirs)).scalar_one_or_none() or [])
 
     async def answer(self, lease: Lease, *texts: str, state: Any = "done") -> int:
         begun = await self.begin(lease)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from bot.store import Store
 from bot.store.tables import event
@@ -92,3 +93,22 @@ async def test_what_was_handled_long_ago_is_dropped_and_what_is_open_is_not(stor
     assert await store.clear_events(handled_before=1e12, failed_before=1e12) == 1
     assert not await keep(store, "open", lane="open")
     assert await keep(store, "handled")
+
+
+async def test_what_nobody_has_read_yet_goes_with_the_person(house: Any, store: Store) -> None:
+    accepted = await house.say(person="ann")
+    for key, who in (("1", "ann"), ("2", "bob")):
+        await store.keep_event("web", key=key, lane=key, body={"text": "hello"}, person=who)
+    await store.forget(accepted.person_id)
+    assert await take(store, channel="web") == ["2"]
+
+
+async def test_only_failures_are_counted_as_such(store: Store) -> None:
+    await keep(store, "1")
+    for _ in range(3):
+        (one,) = await store.take_events("slack", owner="x", ttl=15.0, limit=9)
+        await store.put_event_back(one.id, owner="x")
+    (one,) = await store.take_events("slack", owner="x", ttl=15.0, limit=9)
+    await store.postpone_event(one.id, owner="x", seconds=0)
+    (one,) = await store.take_events("slack", owner="x", ttl=15.0, limit=9)
+    assert (one.attempt, one.failures) == (5, 1)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.messages import Place
 from bot.store import Store
+from bot.store.tables import inbox
 
 
 async def test_sendings_are_remembered_in_order_with_what_changed(house: Any, store: Store) -> None:
@@ -25,7 +27,7 @@ async def test_sendings_are_remembered_in_order_with_what_changed(house: Any, st
 async def test_sendings_go_with_their_question(house: Any, store: Store) -> None:
     said = await house.say(key="k")
     await store.sent(said.message_id, "1.1", open=True, detail={})
-    await store.withdraw("web", "k")
+    await store.withdraw(Place("web", "p1"), "k")
     assert await store.sendings(said.message_id) == []
     with pytest.raises(LookupError):
         await store.sent(said.message_id, "1.2", open=True, detail={})
@@ -90,3 +92,47 @@ async def test_after_its_time_nothing_is_found(store: Store) -> None:
     await shelf.put("new", "y", seconds=600)
     assert (await shelf.get("old"), await shelf.take("old"), await shelf.get("new")) == (None, None, "y")
     assert await shelf.names() == ["new"]
+
+
+async def test_what_was_shown_in_part_and_stopped_by_nobody_who_heard_it_is_still_told(
+    house: Any, store: Store
+) -> None:
+    for dies in (True, False):
+        said = await house.say("hello")
+        lease = await house.one(ttl=-1.0 if dies else 15.0)
+        begun = await house.begin(lease)
+        await house.piece(lease, begun.answer_id, 1, "hi")
+        if not dies:
+            await store.release(lease)  # at the end of its process
+        assert await store.request_cancel(said.place_id) == [lease.correlation]
+        again = await house.one(owner="bot-2")
+        assert again.ended
+        assert (await store.told(again)).state == "stopped"
+        assert await store.delivered(again)
+        assert await house.lease() == []
+
+
+async def test_a_stop_that_comes_while_it_is_answered_and_its_process_dies_is_still_told(
+    house: Any, store: Store
+) -> None:
+    said = await house.say("hello")
+    lease = await house.one()
+    await store.request_cancel(said.place_id)
+    await store.release(lease)
+    again = await house.one(owner="bot-2")
+    assert (again.ended, (await store.told(again)).state) == (True, "stopped")
+
+
+async def test_an_answer_that_could_not_be_shown_waits_and_its_failures_are_counted(
+    house: Any, store: Store
+) -> None:
+    await house.say("hello")
+    lease = await house.one()
+    await store.release(lease, seconds=60.0, failed=True)
+    assert await house.lease() == []
+    async with store._database.write() as connection:
+        await connection.execute(inbox.update().values(lease_until=0.0))
+    lease = await house.one()
+    assert (lease.failures, lease.attempt) == (1, 2)
+    await store.release(lease)
+    assert (await house.one()).failures == 1

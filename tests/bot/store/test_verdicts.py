@@ -11,6 +11,7 @@ from sqlalchemy import text, update
 
 from bot.store import AnswerStopped, Store
 from bot.store.tables import audit, verdict
+from bot.store.verdicts import digest
 
 
 async def _rows(store: Store, table: Any = verdict) -> list[Any]:
@@ -26,11 +27,16 @@ async def _waiting(store: Store) -> list[int]:
 
 async def test_a_verdict_is_kept_with_all_that_led_to_it(house: Any, store: Store) -> None:
     accepted = await house.say()
-    await house.judge(accepted, text_hash="ab" * 32)
+    await house.judge(accepted)
     (row,) = await _rows(store)
     assert (row.message_id, row.place_id) == (accepted.message_id, accepted.place_id)
     assert (row.channel, row.caller) == ("web", "")
-    assert (row.direction, row.action, row.policy, row.text_hash) == ("input", "review", "p1", "ab" * 32)
+    assert (row.direction, row.action, row.policy, row.text_hash) == (
+        "input",
+        "review",
+        "p1",
+        digest("hello"),
+    )
     assert (row.scores, row.language, row.model) == ({"violence": 0.83, "overall": 0.9}, "en", "mini-1")
     assert row.findings[0] == {
         "check": "classifier",
@@ -55,7 +61,7 @@ async def test_a_message_that_is_tried_again_and_again_has_one_verdict_a_policy(
 ) -> None:
     accepted = await house.say()
     for policy in ("p1", "p1", "p2"):
-        await house.judge(accepted, policy=policy, text_hash="ab")
+        await house.judge(accepted, policy=policy)
     assert [row.policy for row in await _rows(store)] == ["p1", "p2"]
 
 
@@ -199,7 +205,7 @@ async def test_verdicts_of_the_version_before_are_carried_over(house: Any, store
     from bot.store.schema import Steps
 
     accepted = await house.say()
-    await house.judge(accepted, text_hash="kept")
+    await house.judge(accepted)
     await store.add_verdicts([house.judged()], channel="api", caller="app")  # had no place then
     steps = await asyncio.to_thread(Steps.read)
     step = next(iter(steps.script.walk_revisions("0001", "0002"))).module
@@ -216,11 +222,11 @@ async def test_verdicts_of_the_version_before_are_carried_over(house: Any, store
         )
         await connection.execute(text("UPDATE verdict SET findings = :old"), {"old": old})
         await connection.run_sync(move, step.upgrade)
-    assert [tuple(row) for row in before] == [(accepted.message_id, "kept")]
+    assert [tuple(row) for row in before] == [(accepted.message_id, digest("hello"))]
     (row,) = await _rows(store)
     assert (row.message_id, row.place_id, row.channel) == (accepted.message_id, accepted.place_id, "web")
     assert (row.text_hash, row.findings[0]["category"], row.scores, row.review) == (
-        "kept",
+        digest("hello"),
         "violence",
         {},
         None,
@@ -228,5 +234,5 @@ async def test_verdicts_of_the_version_before_are_carried_over(house: Any, store
     shown = await store.verdict(row.id)
     assert shown
     assert shown[0].findings[0]["score"] is shown[0].findings[0]["span"] is None
-    await house.judge(accepted, text_hash="new")  # ids go on, and so do the keys
+    await house.judge(accepted, policy="new")  # ids go on, and so do the keys
     assert len(await _rows(store)) == 2

@@ -16,6 +16,7 @@ UNFINISHED = sa.text("state IN ('received', 'leased')")
 
 def upgrade() -> None:
     op.add_column("inbox", sa.Column("outcome", sa.String(), nullable=False, server_default=""))
+    op.add_column("inbox", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("feedback", sa.Column("reason", sa.String(), nullable=False, server_default=""))
     op.drop_table("outbox")  # nothing has written to it so far
     op.create_table(
@@ -37,12 +38,14 @@ def upgrade() -> None:
         sa.Column("id", BIG, nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("person", sa.String(), nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("lease_until", sa.Double(), nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sa.UniqueConstraint("channel", "key", name=op.f("uq_event_channel_key")),
@@ -87,4 +90,5 @@ def downgrade() -> None:
         sa.UniqueConstraint("turn_id", "platform_key", name=op.f("uq_outbox_turn_id_platform_key")),
     )
     op.drop_column("feedback", "reason")
+    op.drop_column("inbox", "failures")
     op.drop_column("inbox", "outcome")

@@ -7,7 +7,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
@@ -72,7 +72,9 @@ class House:
 
     # -- what Slack delivers -----------------------------------------------------------------------------------
 
-    async def keep(self, channel: str, *, key: str, lane: str, body: Mapping[str, Any]) -> bool:
+    async def keep(
+        self, channel: str, *, key: str, lane: str, body: Mapping[str, Any], person: str = ""
+    ) -> bool:
         self._reach()
         if key in self.kept:
             return False
@@ -100,6 +102,7 @@ class House:
                     await handler(waiting[0])
                 except Exception as error:
                     self.failures.append(error)
+                    waiting[0] = replace(waiting[0], attempt=waiting[0].attempt + 1)
                     await asyncio.sleep(0.01)
                 else:
                     waiting.pop(0)
@@ -131,17 +134,18 @@ class House:
             said = notice("stopped" if stopped else "nothing_to_stop", language)
         return Receipt(self._keys[incoming.key], place_id, duplicate=False, notice=said)
 
-    async def revise(self, channel: str, key: str, text: str) -> bool:
+    async def revise(self, place: Place, key: str, text: str) -> None:
         self._reach()
-        if key in self._keys:
+        if self._said(place, key):
             self.revised[key] = text
-        return key in self._keys
 
-    async def withdraw(self, channel: str, key: str) -> bool:
+    async def withdraw(self, place: Place, key: str) -> None:
         self._reach()
-        if key in self._keys:
+        if self._said(place, key):
             self.withdrawn.append(key)
-        return key in self._keys
+
+    def _said(self, place: Place, key: str) -> bool:
+        return any(said.key == key and said.place.key == place.key for said in self.received)
 
     # -- what people ask for -----------------------------------------------------------------------------------
 

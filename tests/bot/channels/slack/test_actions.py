@@ -158,3 +158,26 @@ async def test_a_value_that_is_none_of_ours_is_nothing(
     await at.pressed(answer, "frontdesk_feedback", user=slack.ann)
     assert not at.house.rated
     assert not at.house.failures
+
+
+async def test_whom_we_may_not_answer_stops_nobody(slack: SlackDouble, house: House) -> None:
+    async with office(slack, house, SLACK_PEOPLE=slack.ann) as at:
+        said = await at.say(slack.ann, slack.general, f"{slack.mention} count to a million")
+        house.busy.add(house.received[0].place.key)
+        await slack.stop_session(slack.general, said.ts, user=slack.li)
+        await at.idle()
+        assert not house.stops
+        assert not slack.calls("agents.sessions.setStatus")
+        await slack.stop_session(slack.general, said.ts, user=slack.ann)
+        await at.idle()
+    assert house.stops == [house.received[0].place.key]
+
+
+async def test_a_slack_that_is_busy_holds_no_stop_up(at: Office, slack: SlackDouble) -> None:
+    said = await at.say(slack.ann, slack.dm(), "hello")
+    at.channel.shower.api.budget.pause(
+        at.channel.shower.api.clock(), slack.team, "agents.sessions.setStatus", seconds=6_000.0
+    )
+    await slack.stop_session(slack.dm(), said.ts)
+    await at.idle()
+    assert not slack.calls("agents.sessions.setStatus")

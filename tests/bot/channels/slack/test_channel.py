@@ -18,6 +18,8 @@ from pydantic import SecretStr
 
 from bot.channels.base import ChannelOptions
 from bot.channels.slack import open_channel
+from bot.channels.slack.actions import Actions
+from bot.messages import Unavailable
 from bot.notices import notice
 from bot.variables import Misconfigured
 from tests.bot.channels.slack.house import House, Office, office
@@ -342,6 +344,23 @@ async def test_a_token_that_is_taken_back_stops_no_reading(slack: SlackDouble, h
         await slack.command("/frontdesk", "hello")
         await asyncio.wait_for(at.idle(), 5)
         assert not house.failures
+
+
+@pytest.mark.parametrize("error", [Unavailable("the shelf is away"), AttributeError("a mistake of ours")])
+async def test_whatever_goes_wrong_with_a_form_harms_nothing_else(
+    slack: SlackDouble, house: House, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Actions, "ask_why", failing)
+    async with office(slack, house) as at:
+        await at.say(slack.ann, slack.general, f"{slack.mention} hello")
+        shown = await at.answer(house.received[0], "Hello!")
+        await at.pressed(shown, "frontdesk_feedback", up=False, user=slack.ann)
+        await at.say(slack.ann, slack.dm(), "still there?")
+    assert texts(house) == ["hello", "still there?"]
+    assert list(house.rated)
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from bot.messages import Unavailable
 from bot.notices import notice
 from tests.bot.channels.slack.house import House, Office, office
 from tests.slack_double import SlackDouble
@@ -31,7 +34,7 @@ async def command(at: Office, text: str, *, user: str = "", channel: str = "") -
 async def test_a_question_gets_a_thread_where_it_was_asked(at: Office, slack: SlackDouble) -> None:
     await command(at, "what is 6 * 7?")
     (root,) = slack.messages(slack.general)
-    assert root.text == notice("slack_asks", person="ann", question="> what is 6 * 7?")
+    assert root.text == notice("slack_asks", person="ann")
     (incoming,) = at.house.received
     assert incoming.text == "what is 6 * 7?"
     assert incoming.place.key == f"{slack.team}/{slack.general}/{root.ts}"
@@ -70,11 +73,11 @@ async def test_whom_we_may_not_answer_is_told_so(slack: SlackDouble, house: Hous
     assert not house.received
 
 
-async def test_a_question_calls_nobody(at: Office, slack: SlackDouble) -> None:
+async def test_a_question_is_not_repeated_under_our_name(at: Office, slack: SlackDouble) -> None:
     await command(at, "<!channel> wake up")
     (root,) = slack.messages(slack.general)
-    assert "<!channel>" not in root.text
-    assert "@channel " not in root.text
+    assert "wake up" not in root.text
+    assert "channel" not in root.text
 
 
 async def test_a_command_read_again_posts_no_second_root(at: Office, slack: SlackDouble) -> None:
@@ -89,6 +92,40 @@ async def test_a_command_read_again_posts_no_second_root(at: Office, slack: Slac
     at.house.receive = failing  # type: ignore[method-assign]
     await command(at, "hello")
     assert len(at.house.failures) == 1
+    assert len(slack.messages(slack.general)) == 1
+    assert len(at.house.received) == 1
+
+
+@pytest.mark.parametrize("where", ["general", "side"])
+async def test_a_root_that_could_not_be_noted_is_found_again(
+    at: Office, slack: SlackDouble, where: str
+) -> None:
+    asked_in = getattr(slack, where)  # in the other channel we are no member
+    there = slack.general if where == "general" else slack.dm()
+    put, away = at.house.notes.put, iter((True, False))
+
+    async def failing(name: str, value: str, **more: Any) -> None:
+        if name.startswith("root/") and next(away, False):
+            slack.world.post(slack.world.channel(there), slack.bot, bot_id=slack.home.bot_id, body="Hello!")
+            raise Unavailable("the process dies here")
+        await put(name, value, **more)
+
+    at.house.notes.put = failing  # type: ignore[method-assign]
+    await command(at, "hello", channel=asked_in)
+    await command(at, "and then?", channel=asked_in)
+    assert len(at.house.failures) == 1
+    first, _, second = slack.messages(there)
+    threads = [incoming.place.key.split("/")[2] for incoming in at.house.received]
+    assert threads == [first.ts, second.ts]
+
+
+async def test_where_a_root_cannot_be_looked_for_it_is_posted(at: Office, slack: SlackDouble) -> None:
+    slack.fail("chat.postMessage", "ratelimited", retry_after=6_000)
+    slack.fail("conversations.history", "missing_scope", times=None)
+    asking = asyncio.ensure_future(command(at, "hello"))
+    await slack.until(lambda: at.house.failures)
+    at.channel.shower.api.budget._paused.clear()
+    await asking
     assert len(slack.messages(slack.general)) == 1
     assert len(at.house.received) == 1
 
@@ -129,6 +166,17 @@ async def test_stop_stops_the_persons_last_conversation_there(at: Office, slack:
     assert at.whispers(slack.ann) == [notice("nothing_to_stop"), notice("stopped")]
 
 
+async def test_stop_finds_the_conversation_that_moved_to_direct_messages(
+    at: Office, slack: SlackDouble
+) -> None:
+    await command(at, "count to a million", channel=slack.side)
+    place = at.house.received[0].place.key
+    for channel in (slack.side, slack.dm()):
+        at.house.busy.add(place)
+        await command(at, "stop", channel=channel)
+    assert at.house.stops == [place, place]
+
+
 async def test_reset_begins_the_last_conversation_anew(at: Office, slack: SlackDouble) -> None:
     await command(at, "reset")
     said = await at.say(slack.ann, slack.general, f"{slack.mention} hello")
@@ -162,7 +210,7 @@ async def test_a_word_on_a_message_where_we_are_no_member_is_given_directly(
     await slack.shortcut("ask_frontdesk", said, user=slack.ann)
     await at.idle()
     (root,) = slack.messages(slack.dm())
-    assert root.text == notice("slack_about", author="li", quote="> The build is red.")
+    assert root.text == notice("slack_about", author="li")
     assert at.house.received[0].place.key == f"{slack.team}/{slack.dm()}/{root.ts}"
     assert at.whispers(slack.ann) == [notice("slack_in_direct")]
 

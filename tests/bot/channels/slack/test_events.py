@@ -228,10 +228,19 @@ def changed_message(text: str = "hello there", before: str = "hello", **inner: A
     }
 
 
+def test_an_edit_keeps_what_came_forwarded() -> None:
+    forwarded = [{"is_share": True, "text": "Ship it."}, {"text": "a link that was unfurled"}]
+    event = read(delivered(changed_message(attachments=forwarded)))
+    assert event is not None
+    assert event.meaning == Edited(
+        channel=CHANNEL, ts=TS, thread=TS, text="hello there", shared=("Ship it.",)
+    )
+
+
 def test_an_edit_goes_into_the_lane_of_its_message() -> None:
     event = read(delivered(changed_message(thread_ts=ROOT)))
     assert event is not None
-    assert event.meaning == Edited(channel=CHANNEL, ts=TS, text="hello there")
+    assert event.meaning == Edited(channel=CHANNEL, ts=TS, thread=ROOT, text="hello there")
     assert (event.key, event.lane) == (f"event:{TEAM}/Ev0MDYHUEL", f"{TEAM}/{CHANNEL}/{ROOT}")
 
 
@@ -265,7 +274,7 @@ def deleted_message(**before: Any) -> dict[str, Any]:
 def test_a_deletion_goes_into_the_lane_of_its_message() -> None:
     event = read(delivered(deleted_message(thread_ts=ROOT)))
     assert event is not None
-    assert event.meaning == Deleted(channel=CHANNEL, ts=TS)
+    assert event.meaning == Deleted(channel=CHANNEL, ts=TS, thread=ROOT)
     assert event.lane == f"{TEAM}/{CHANNEL}/{ROOT}"
 
 
@@ -281,7 +290,7 @@ def test_a_deleted_root_with_replies_becomes_a_tombstone() -> None:
     )
     event = read(delivered(told))
     assert event is not None
-    assert event.meaning == Deleted(channel=CHANNEL, ts=TS)
+    assert event.meaning == Deleted(channel=CHANNEL, ts=TS, thread=TS)
 
 
 def test_the_deletion_of_our_own_message_is_nothing() -> None:

@@ -115,3 +115,16 @@ async def test_we_do_not_greet_where_we_may_not_answer(slack: SlackDouble, house
         await slack.invite(slack.side)
         await at.idle()
     assert not slack.messages(slack.side)
+
+
+@pytest.mark.parametrize(
+    ("tab", "method"), [("home", "views.publish"), ("messages", "assistant.threads.setSuggestedPrompts")]
+)
+async def test_a_slack_that_is_busy_holds_nobody_up(
+    at: Office, slack: SlackDouble, tab: str, method: str
+) -> None:
+    api = at.channel.shower.api
+    api.budget.pause(api.clock(), slack.team, method, seconds=6_000.0)
+    await slack.open_home(slack.ann, tab)
+    await at.idle()
+    assert not slack.calls(method)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
@@ -55,6 +57,11 @@ ACME = Installed(
     at=NOW,
 )
 WHOLE = replace(ACME, team="", enterprise="E1", token="xoxb-whole-tests")
+
+
+@pytest.fixture
+def shelf() -> MemoryShelf:
+    return MemoryShelf()
 
 
 def settings(api_url: str = "https://slack.com/api/") -> SlackSettings:
@@ -263,6 +270,55 @@ async def test_a_connection_that_breaks_costs_no_token(rotating: Rotating) -> No
     rotating.clock.now += 11 * HOURS
     rotating.slack.fail("oauth.v2.access", dropped=True)
     assert await many.token("T1") == ACME.token
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain"])
+@pytest.mark.parametrize("status", [200, 502])
+async def test_an_answer_that_is_none_of_slacks_costs_no_token(
+    shelf: MemoryShelf, kind: str, status: int
+) -> None:
+    async def gateway(_: web.Request) -> web.Response:
+        return web.Response(text="<html>bad gateway", content_type=kind, status=status)
+
+    await refused(shelf, gateway)
+
+
+@pytest.mark.parametrize("lacking", ["access_token", "refresh_token", "expires_in"])
+async def test_an_answer_that_lacks_something_costs_no_token(shelf: MemoryShelf, lacking: str) -> None:
+    async def forgetful(_: web.Request) -> web.Response:
+        answer = {
+            "ok": True,
+            "access_token": "new-tests",
+            "refresh_token": "next-tests",
+            "expires_in": 43_200,
+        }
+        del answer[lacking]
+        return web.json_response(answer)
+
+    await refused(shelf, forgetful)
+
+
+async def refused(shelf: MemoryShelf, slack: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+    """A renewal that brings nothing: the old token serves, and Slack is asked again only after a while."""
+    asked = 0
+
+    async def counted(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return await slack(request)
+
+    application = web.Application()
+    application.router.add_post("/api/oauth.v2.access", counted)
+    async with TestServer(application) as server:
+        clock = Clock()
+        many = open_(shelf, clock=clock, api_url=str(server.make_url("/api/")))
+        await many.keep(replace(ACME, refresh="xoxe-1-first", until=NOW + HOURS))
+        for _ in range(3):
+            assert await many.token("T1") == ACME.token
+        assert asked == 1
+        clock.now += PAUSE
+        assert await many.token("T1") == ACME.token
+        assert asked == 2
 
 
 async def test_a_new_token_outlives_a_database_that_went_away_meanwhile(rotating: Rotating) -> None:

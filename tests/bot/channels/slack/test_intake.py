@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.messages import Attachment, Incoming
+from bot.messages import Attachment, Incoming, Receipt, Unavailable
 from bot.notices import notice
 from tests.bot.channels.slack.house import House, Office, office
-from tests.slack_double import SlackDouble
+from tests.slack_double import SlackDouble, payloads
 
 
 @pytest.fixture
@@ -142,6 +143,29 @@ async def test_an_edit_changes_our_copy_and_a_deletion_takes_it_away(at: Office,
     assert at.house.withdrawn == [key]
 
 
+async def test_an_edit_keeps_what_came_forwarded_with_the_message(at: Office, slack: SlackDouble) -> None:
+    said = await at.say(slack.ann, slack.dm(), "what is that?")
+    before = copy.deepcopy(said)
+    said.body, said.edits, said.edited_by = "what is this?", 1, said.user
+    event = payloads.changed(slack.world.channel(said.channel), said, before, slack.world.ts())
+    event["message"]["attachments"] = [{"is_share": True, "text": "Ship it.\nNow."}]
+    await slack.deliver(payloads.envelope(slack.home, event))
+    await at.idle()
+    assert list(at.house.revised.values()) == ["what is this?\n\n> Ship it.\n> Now."]
+
+
+async def test_a_reply_is_edited_and_deleted_where_it_stands(at: Office, slack: SlackDouble) -> None:
+    root = await at.say(slack.ann, slack.general, f"{slack.mention} hello")
+    reply = await at.say(slack.ann, slack.general, "and then", thread=root)
+    await slack.edit(reply, "and then?")
+    await at.idle()
+    key = at.house.received[1].key
+    assert at.house.revised == {key: "and then?"}
+    await slack.delete(reply)
+    await at.idle()
+    assert at.house.withdrawn == [key]
+
+
 async def test_a_deleted_root_with_replies_is_forgotten_too(at: Office, slack: SlackDouble) -> None:
     said = await at.say(slack.ann, slack.general, f"{slack.mention} hello")
     await at.answer(at.house.received[0], "Hello!")
@@ -185,6 +209,24 @@ async def test_a_file_that_is_no_text_is_named(at: Office, slack: SlackDouble) -
     assert texts(at.house) == ["look"]
 
 
+async def test_a_file_that_is_no_text_is_named_once_however_often_it_is_read(
+    at: Office, slack: SlackDouble
+) -> None:
+    receive, troubles = at.house.receive, iter([Unavailable("the house is away")] * 3)
+
+    async def failing(incoming: Incoming) -> Receipt:
+        for trouble in troubles:
+            raise trouble
+        return await receive(incoming)
+
+    at.house.receive = failing  # type: ignore[method-assign]
+    said = await at.say(
+        slack.ann, slack.dm(), "look", files=[("cat.png", b"\x89PNG\r\n")], subtype="file_share"
+    )
+    assert [each.text for each in slack.answers(said)] == [notice("file_no_text", file="cat.png")]
+    assert texts(at.house) == ["look"]
+
+
 async def test_nothing_but_a_file_that_we_cannot_read_is_no_question(at: Office, slack: SlackDouble) -> None:
     await at.say(slack.ann, slack.dm(), "", files=[("cat.png", b"\x89PNG\r\n")], subtype="file_share")
     assert not at.house.received
@@ -222,3 +264,11 @@ async def test_a_last_conversation_is_remembered_for_commands(at: Office, slack:
     spot = await at.channel.reader.intake.last(slack.team, slack.general, incoming.person)
     assert spot is not None
     assert spot.thread == said.ts
+
+
+async def test_a_slack_that_is_busy_holds_no_notice_up(at: Office, slack: SlackDouble) -> None:
+    api = at.channel.shower.api
+    api.budget.pause(api.clock(), slack.team, "chat.postMessage", slack.dm(), seconds=6_000.0)
+    await at.say(slack.ann, slack.dm(), "/reset")
+    assert texts(at.house) == ["/reset"]
+    assert not slack.calls("chat.postMessage")

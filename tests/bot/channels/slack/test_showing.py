@@ -502,6 +502,24 @@ async def test_a_question_that_was_forgotten_meanwhile_leaves_nothing(out: Out) 
     assert not asked.seen
 
 
+@pytest.mark.parametrize(
+    ("wanted", "text", "kept"), [("native", "Something ", 1), ("edit", "Something ", 1), ("post", LONG, 3)]
+)
+async def test_a_question_that_was_forgotten_meanwhile_leaves_no_half_answer(
+    slack: SlackDouble, wanted: Wanted, text: str, kept: int
+) -> None:
+    async with opened(slack, wanted=wanted) as out:
+        asked = out.asked()
+        showing = asyncio.create_task(asked.show())
+        asked.teller.say(text)
+        await slack.until(lambda: asked.text and len(out.books.sent_before) == kept)
+        out.books.gone = True
+        asked.teller.break_off(ConnectionError("what was told is gone"))
+        with pytest.raises(ConnectionError):
+            await showing
+        assert not asked.seen
+
+
 async def test_blocks_that_are_refused_do_not_keep_the_answer_back(out: Out) -> None:
     out.slack.fail("chat.postMessage", "invalid_blocks", times=1)
     asked = out.asked()
