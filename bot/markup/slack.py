@@ -28,8 +28,8 @@ __all__ = [
 
 LIMIT = 11_000  # Slack takes 12,000 characters a call and refuses messages from about 13,172 in sum
 
-# The sign after which a joiner makes words of a mention. Slack may take off one backslash as Markdown does, read a link's
-# target as it reads what stands in <...>, and know signs by their entities.
+# The sign after which a joiner makes words of a mention. Slack may take off one backslash as Markdown does, read a
+# link's target as it reads what stands in <...>, and know signs by their entities.
 _CALLS = r"(?:!\\?(?i:channel|here|everyone|group|subteam)|@\\?[UWB][A-Z0-9]|#\\?[CDG][A-Z0-9])"
 _SIGN = r"&(?i:#0{0,4}(?:33|35|64)|#x0{0,4}(?:21|23|40)|excl|num|commat);"
 _ALL = r"(?=(?i:channel|here|everyone)(?![A-Za-z0-9]|/[A-Za-z0-9]))"  # @here/maps is a package
@@ -40,9 +40,7 @@ _IN_SIGNS = (
     rf"|(?:(?<=&#64)|(?<=&#x40)|(?<=&commat));{_ALL}"
 )
 _PERHAPS = re.compile(rf"{_IN_SIGNS}|@{_ALL}")
-_MENTION = re.compile(  # you@here.example is an address
-    rf"{_IN_SIGNS}|@{_ALL}(?:(?<![A-Za-z0-9]@)|(?![A-Za-z]+[.-][A-Za-z0-9]))"
-)
+_MENTION = re.compile(rf"{_IN_SIGNS}|(?<![A-Za-z0-9])@{_ALL}")  # you@here.example is an address
 _HALF_MENTION = re.compile(
     r"(?:(?:<|(?<=\])\([ <]?|;)(?:\\?(?:[!@#]\\?[A-Za-z0-9]{0,8}|&[#A-Za-z0-9]{0,8})?)?|[;@][A-Za-z]{0,8}[/.-]?)\Z"
 )

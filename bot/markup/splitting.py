@@ -11,6 +11,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.markup.outline import BLOCK, LINE, Outline
 
@@ -213,7 +214,12 @@ def _openings(source: str, start: int) -> Sequence[str]:
     """By the text up to the line where a part begins: what follows changes nothing."""
     if start == 0:
         return ("",)
-    return Outline(source[: _line_end(source, start)]).openings(start)
+    return _openings_at_end(source[: _line_end(source, start)], start)
+
+
+@lru_cache(maxsize=16)  # a message that grows is opened by the same again and again
+def _openings_at_end(source: str, start: int) -> Sequence[str]:
+    return Outline(source).openings(start)
 
 
 def _reserve(limit: int) -> int:

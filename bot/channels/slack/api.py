@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -24,11 +25,14 @@ from bot.channels.slack.budget import Budget
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 20.0  # seconds for one request
+CONNECT = 10.0  # of them, until it is on its way
+AT_ONCE = 16  # requests of one workspace: the others do not wait for a slow one
 TRIES = 4  # of a call whose failure is known not to have done anything
 BACKOFF = 0.5  # seconds after the first such failure, doubled each time
 PATIENCE = 150.0  # seconds that a call waits for its turn: two full windows and a little
 READING_PATIENCE = 10.0  # the same while events are read: those of other workspaces wait behind
 RETRY_AFTER = 5.0  # seconds, when Slack limits without saying for how long
+LONGEST_RETRY_AFTER = 300.0  # seconds, whatever it says
 
 # What must not be sent again unless it surely was not done: each would be seen twice, or fail the second time.
 ONCE = frozenset(
@@ -112,9 +116,10 @@ class _Reply:
     @property
     def retry_after(self) -> float:
         try:
-            return max(0.0, float(self.headers.get("Retry-After", "")))
+            seconds = float(self.headers.get("Retry-After", ""))
         except ValueError:
             return 0.0
+        return min(max(0.0, seconds), LONGEST_RETRY_AFTER) if math.isfinite(seconds) else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +134,9 @@ class Api:
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     timeout: float = TIMEOUT
     backoff: float = BACKOFF
+    connect: float = CONNECT
     _bots: dict[str, Bot] = field(default_factory=dict)
+    _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def call(
         self,
@@ -187,7 +194,7 @@ class Api:
         for attempt in range(TRIES):
             await self._turn(team, method, channel, urgent=urgent, deadline=deadline)
             try:
-                return await self._send(team, method, arguments)
+                return await self._send(team, method, arguments, deadline)
             except SlackFailure as failure:
                 if failure.rate_limited:
                     self._pause(team, method, channel, failure.retry_after)
@@ -213,14 +220,29 @@ class Api:
         log.warning("Slack asks to slow down", team=team, method=method, channel=channel, seconds=wait)
         self.budget.pause(self.clock(), team, method, channel, seconds=wait)
 
-    async def _send(self, team: str, method: str, arguments: Mapping[str, Any]) -> _Reply:
+    async def _send(self, team: str, method: str, arguments: Mapping[str, Any], deadline: float) -> _Reply:
         token = await self._token(team, method)
         form = {name: _encoded(value) for name, value in arguments.items() if value is not None}
-        reply = await self._exchange(method, token, form)
+        async with self._slot(team, method, deadline):
+            reply = await self._exchange(method, token, form)
         failure = _failure(method, reply)
         if failure:
             raise failure
         return reply
+
+    @asynccontextmanager
+    async def _slot(self, team: str, method: str, deadline: float) -> AsyncGenerator[None]:
+        """One of the workspace's few requests at once."""
+        slots = self._slots.setdefault(team, asyncio.Semaphore(AT_ONCE))
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self.clock())):
+                await slots.acquire()
+        except TimeoutError:
+            raise SlackFailure("ratelimited", method=method, retry_after=RETRY_AFTER) from None
+        try:
+            yield
+        finally:
+            slots.release()
 
     async def _exchange(self, method: str, token: str, form: Mapping[str, str]) -> _Reply:
         """One request and its answer. Foreign errors end here: none of them may name a token."""
@@ -230,11 +252,13 @@ class Api:
                 self.url + method,
                 data=form,
                 headers={"Authorization": f"Bearer {token}"},
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
+                timeout=aiohttp.ClientTimeout(
+                    total=self.timeout, connect=self.connect, sock_connect=self.connect
+                ),
                 allow_redirects=False,
             ) as response:
                 return _Reply(response.status, response.headers, _object(await response.read()))
-        except aiohttp.ClientConnectorError as error:  # it never left
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # it never left
             raise SlackFailure("connection", method=method) from _told(error)
         except TimeoutError as error:
             raise SlackFailure("timeout", method=method, lost=once) from _told(error)
@@ -245,7 +269,8 @@ class Api:
 @asynccontextmanager
 async def open_api(*, tokens: Tokens, url: str, backoff: float = BACKOFF) -> AsyncGenerator[Api, None]:
     """The Web API at `url`, for as long as the block lasts."""
-    async with aiohttp.ClientSession(trust_env=True) as session:
+    connector = aiohttp.TCPConnector(limit=0)  # each workspace has a limit of its own
+    async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
         yield Api(
             session=session, tokens=tokens, url=url if url.endswith("/") else url + "/", backoff=backoff
         )

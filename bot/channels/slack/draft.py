@@ -39,7 +39,9 @@ class Draft:
         self.changed.set()
 
     def sentences(self, language: str) -> tuple[str, ...]:
-        """What the house says below the answer: an answer that did not come to its end says so."""
+        """What the house says below the answer: one that did not come to its end, or came to nothing, says so."""
         state = self.ending.state if self.ending else ""
+        if state == "done" and not self.text.strip():
+            state = "failed"
         untold = state == "stopped" or (state == "failed" and not self.notices)
         return (*self.notices, notice(state, language)) if untold else tuple(self.notices)

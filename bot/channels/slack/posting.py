@@ -45,13 +45,14 @@ class Thread:
         """The metadata of a message that carries a part of the answer."""
         return {"question": self.question.message_id, "part": number, **more}
 
-    async def post(self, content: Content, mark: Mark) -> str:
+    async def post(self, content: Content, mark: Mark, *, patience: float = PATIENCE) -> str:
         """A new message, whole; returns its ts."""
         said = {
             "thread_ts": self.spot.thread,
             "metadata": _metadata(mark),
             "unfurl_links": False,
             "unfurl_media": False,
+            "patience": patience,
         }
         return str((await self._say("chat.postMessage", content, **said))["ts"])
 
@@ -107,11 +108,11 @@ class Thread:
                 raise
             await self._end(ts, "…")
 
-    async def delete(self, ts: str) -> None:
+    async def delete(self, ts: str, *, patience: float = PATIENCE) -> None:
         """Take a message away."""
-        await self._call("chat.delete", ts=ts, urgent=True)
+        await self._call("chat.delete", ts=ts, urgent=True, patience=patience)
 
-    async def ours(self) -> list[Found]:
+    async def ours(self, *, patience: float = PATIENCE) -> list[Found]:
         """Our messages in the thread that are newer than the question, oldest first."""
         bot = await self.api.bot(self.spot.team)
         since = ts_of(self.question.key) or self.spot.thread
@@ -125,6 +126,7 @@ class Thread:
                 include_all_metadata=True,
                 cursor=cursor or None,
                 urgent=True,
+                patience=patience,
             )
             messages = page.get("messages", ())
             found += [_found(each) for each in messages if each["ts"] > since and is_by(bot, each)]

@@ -20,6 +20,7 @@ from bot.channels.slack.blocks import Content, stoppable
 from bot.channels.slack.ladder import Ladder
 from bot.channels.slack.posting import ASIDE, Thread
 from bot.channels.slack.trouble import NOT_OFFERED
+from bot.messages import Unavailable
 from bot.notices import notice
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Rhythm:
     stop_button: float = 5.0  # a shorter answer is over before anybody could press it
     again: float = 2.0  # before a further attempt says anything: with the queue away they are many, and short
     patience: float = 30.0  # for the last word, or the session works for ever
+    tidying: float = 5.0  # patience for a stop button that has served
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +74,10 @@ class Statuses:
     def lacks(self, team: str, kind: Kind) -> None:
         """A workspace does not offer it: for some hours it is not asked again."""
         self._missing[team, kind] = self.clock() + self.ladder.timing.latch
+
+
+def _cause(error: SlackFailure | Unavailable) -> str:
+    return error.code if isinstance(error, SlackFailure) else "unavailable"
 
 
 def _told(saying: asyncio.Task[None]) -> None:
@@ -162,22 +168,26 @@ class Working:
         buttons = stoppable(self.thread.spot.thread, language)
         content = Content(sentences=(said,), buttons=buttons)
         try:
-            return await self.thread.post(content, self.thread.mark(ASIDE, stop=True))
-        except SlackFailure as failure:
-            log.info("no stop button could be offered", code=failure.code, team=self.thread.spot.team)
+            return await self.thread.post(
+                content, self.thread.mark(ASIDE, stop=True), patience=self.statuses.rhythm.tidying
+            )
+        except (SlackFailure, Unavailable) as error:
+            log.info("no stop button could be offered", cause=_cause(error), team=self.thread.spot.team)
             return None
 
     async def _take_stop_away(self) -> None:
         ts = await self._offering if self._offering else None
         there = [ts] if ts else []
         mine = self.thread.mark(ASIDE, stop=True)
+        patience = self.statuses.rhythm.tidying
         try:
             if self._resumed:  # an earlier attempt may have left one
-                there = [each.ts for each in await self.thread.ours() if mine.items() <= each.mark.items()]
+                ours = await self.thread.ours(patience=patience)
+                there = [each.ts for each in ours if mine.items() <= each.mark.items()]
             for each in there:
-                await self.thread.delete(each)
-        except SlackFailure as failure:
-            log.info("a stop button stays", code=failure.code, team=self.thread.spot.team)
+                await self.thread.delete(each, patience=patience)
+        except (SlackFailure, Unavailable) as error:
+            log.info("a stop button stays", cause=_cause(error), team=self.thread.spot.team)
 
     async def _try(self, kind: Kind, method: str, **more: Any) -> bool:
         """Say it where it is offered; True when it was said."""
@@ -185,11 +195,15 @@ class Working:
         if not self.statuses.offered(team, kind):
             return False
         failure = await self._call(method, **more)
-        if failure and (failure.code in NOT_OFFERED or failure.code == "invalid_arguments"):
+        if isinstance(failure, SlackFailure) and (
+            failure.code in NOT_OFFERED or failure.code == "invalid_arguments"
+        ):
             self.statuses.lacks(team, kind)
         return failure is None
 
-    async def _call(self, method: str, *, patience: float = 1.0, **more: Any) -> SlackFailure | None:
+    async def _call(
+        self, method: str, *, patience: float = 1.0, **more: Any
+    ) -> SlackFailure | Unavailable | None:
         spot = self.thread.spot
         try:
             await self.thread.api.call(
@@ -201,7 +215,7 @@ class Working:
                 patience=patience,
                 **more,
             )
-        except SlackFailure as failure:
-            log.debug("a status was not said", method=method, code=failure.code, team=spot.team)
-            return failure
+        except (SlackFailure, Unavailable) as error:
+            log.debug("a status was not said", method=method, cause=_cause(error), team=spot.team)
+            return error
         return None

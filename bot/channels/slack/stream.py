@@ -6,7 +6,10 @@ text anew. Leaves where a message ends, and what to do when it can be changed no
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -18,6 +21,15 @@ from bot.channels.slack.trouble import STILL_STREAMING, STOPPED_BY_USER, STREAM_
 from bot.markup.slack import between, part
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+LONG = 4_000  # characters: to find one's way in more takes too long beside everybody else's answers
+
+
+async def aside(text: str, work: Callable[[], T]) -> T:
+    """Work on a text's markup, beside the loop where the text is long."""
+    return await asyncio.to_thread(work) if len(text) > LONG else work()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +55,8 @@ class Growing:
         had."""
         if self.way == "stream":
             try:
-                await self.thread.append(self.ts, self._more(text, end))
+                more = await aside(text, lambda: self._more(text, end))
+                await self.thread.append(self.ts, more)
             except SlackFailure as failure:
                 self._mend(failure)
             else:
@@ -58,7 +71,7 @@ class Growing:
     ) -> bool:
         """Show `text` up to `end` and what belongs below, for good. True when `session_status` was set by the way."""
         if self.way == "stream":
-            rest = self._more(text, end) + part(text, self.start, end).closing
+            rest = await aside(text, lambda: self._more(text, end) + part(text, self.start, end).closing)
             try:
                 await self.thread.stop(
                     self.ts,

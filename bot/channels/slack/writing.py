@@ -21,7 +21,7 @@ from bot.channels.slack.draft import Draft
 from bot.channels.slack.ladder import WAYS, Ladder, Way
 from bot.channels.slack.ledger import Forgotten, Ledger
 from bot.channels.slack.posting import ASIDE, Thread
-from bot.channels.slack.stream import Growing
+from bot.channels.slack.stream import Growing, aside
 from bot.channels.slack.trouble import NOT_OFFERED, meaning
 from bot.markup.slack import cut, part, reach
 
@@ -149,11 +149,11 @@ class Writer:
         """As much of the text as may be seen now."""
         if self._final or (self._open and self._open.stopped):
             return
-        while (end := self._cut(text)) is not None:
+        while (end := await aside(text, lambda: self._cut(text))) is not None:
             await self._close(text, end)
         if self._open is None and text[self._start :].strip():
             await self._begin(text)
-        seen = reach(text, self._start)
+        seen = await aside(text, lambda: reach(text, self._start))
         if self._open and text[self._open.shown : seen].strip():
             await self._grow(self._open, text, seen)
 
@@ -171,7 +171,7 @@ class Writer:
 
     async def _finish(self) -> None:
         text, ending = self.draft.text, self.draft.ending
-        while (end := cut(text, self._start, ended=True)) is not None:
+        while (end := await aside(text, lambda: cut(text, self._start, ended=True))) is not None:
             await self._close(text, end)
         buttons: tuple[Block, ...] = ()
         if ending and ending.answer_id is not None and text.strip():
@@ -203,8 +203,10 @@ class Writer:
                 self._open, _ = await self._made(self._started)
             except SlackFailure as failure:
                 self._fall(failure)
-        if self._open is None and self._way() == "edit" and reach(text, self._start) > self._start:
-            self._open, _ = await self._made(lambda: self._posted(text))
+        if self._open is None and self._way() == "edit":
+            end = await aside(text, lambda: reach(text, self._start))
+            if end > self._start:
+                self._open, _ = await self._made(lambda: self._posted(text, end))
         if self._open:
             self._count()
             self.status.seen()
@@ -231,9 +233,8 @@ class Writer:
         urgent = self._number > 1  # it goes on with what people are reading
         return self._message(await self.thread.start(urgent=urgent), "stream")
 
-    async def _posted(self, text: str) -> Growing:
-        end = reach(text, self._start)
-        content = self._growing(text, end)
+    async def _posted(self, text: str, end: int) -> Growing:
+        content = await self._growing(text, end)
         message = self._message(
             await self.thread.post(content, self.thread.mark(self._number, start=self._start)), "edit"
         )
@@ -244,7 +245,7 @@ class Writer:
     async def _grow(self, message: Growing, text: str, end: int) -> None:
         mark = self.thread.mark(self._number, start=self._start)
         try:
-            await message.grow(text, end, self._growing(text, end), mark)
+            await message.grow(text, end, await self._growing(text, end), mark)
         except SlackFailure as failure:
             if meaning(failure) != "otherwise":
                 raise
@@ -254,9 +255,13 @@ class Writer:
         if message.stopped:
             await self.desk.stop(self.thread.question.place_id)
 
-    def _growing(self, text: str, end: int) -> Content:
+    async def _growing(self, text: str, end: int) -> Content:
         buttons = () if self.status.stops else stoppable(self.thread.spot.thread, self._language)
-        return Content(markdown=part(text, self._start, end).text, buttons=buttons)
+        return Content(markdown=await self._markdown(text, end), buttons=buttons)
+
+    async def _markdown(self, text: str, end: int) -> str:
+        """Of the message that is due, up to `end`."""
+        return await aside(text, lambda: part(text, self._start, end).text)
 
     def _pace(self, way: Way) -> None:
         self._due = self.clock() + self.ladder.interval(self._team, way)
@@ -264,7 +269,7 @@ class Writer:
     async def _close(self, text: str, end: int, below: Content | None = None) -> None:
         """Complete the open message, or post it whole; `below` says that it is the last, and what stands there."""
         final = below is not None
-        markdown = part(text, self._start, end).text if text[self._start : end].strip() else ""
+        markdown = await self._markdown(text, end) if text[self._start : end].strip() else ""
         below = below or Content()
         content = Content(markdown=markdown, sentences=below.sentences, buttons=below.buttons)
         mark = self.thread.mark(self._number, start=self._start, end=end, final=final)
@@ -298,9 +303,17 @@ class Writer:
         return message
 
     async def _leave(self, message: Growing, failure: SlackFailure) -> None:
-        """It can be changed no more: it keeps what it shows, the rest goes into others, each posted whole."""
+        """It can be changed no more: it keeps what it shows, the rest goes into others, each posted whole. When it is
+        not known what it shows it goes away first, or that would be seen twice."""
         log.warning("a message can be changed no more", code=failure.code, team=self._team)
         self._at_most = "post"
+        if message.shown == message.start:
+            try:
+                await self.thread.delete(message.ts)
+            except SlackFailure as kept:
+                if meaning(kept) != "otherwise":
+                    raise
+                log.warning("a message stays beside its successor", code=kept.code, team=self._team)
         await self.ledger.record(message, done=True)
         self._pass(message)
         self._last = None

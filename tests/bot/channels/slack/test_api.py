@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.channels.slack.api import Api, SlackFailure, open_api
+from bot.channels.slack.api import AT_ONCE, Api, SlackFailure, open_api
 from tests.bot.channels.slack.outgoing import Tokens
 from tests.slack_double import SlackDouble
+from tests.slack_double.faults import Call
 
 
 @pytest.fixture
@@ -21,6 +22,9 @@ async def api(slack: SlackDouble) -> AsyncIterator[Api]:
 
 async def post(api: Api, slack: SlackDouble, text: str = "Hello", *, channel: str = "") -> None:
     await api.call(slack.team, "chat.postMessage", channel=channel or slack.general, text=text)
+
+
+async def _at_once(_: float) -> None: ...
 
 
 def texts(slack: SlackDouble) -> list[str]:
@@ -139,6 +143,55 @@ async def test_an_answer_that_does_not_come_is_a_lost_one(api: Api, slack: Slack
         await post(replace(api, timeout=0.05), slack)
     assert failed.value.code == "timeout"
     assert failed.value.lost
+
+
+async def test_a_connection_that_does_not_come_about_has_surely_done_nothing(
+    api: Api, slack: SlackDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", never)
+    with pytest.raises(SlackFailure) as failed:
+        await post(replace(api, connect=0.01, sleep=_at_once), slack)
+    assert failed.value.code == "connection"
+    assert not failed.value.lost
+
+
+async def test_a_slow_workspace_does_not_hold_up_another(api: Api, slack: SlackDouble) -> None:
+    other = slack.add_workspace("TTWO")
+    held: list[Call] = []
+
+    def hold(call: Call) -> bool:
+        held.append(call)
+        return call.team == slack.team
+
+    slack.fail("users.info", delay=30.0, times=None, when=hold)
+    slow = [
+        asyncio.create_task(api.call(slack.team, "users.info", urgent=True, user=slack.ann))
+        for _ in range(100)
+    ]
+    await slack.until(lambda: len(held) == AT_ONCE)
+    async with asyncio.timeout(5):
+        answer = await api.call(other.team, "users.info", user=other.ann)
+    assert answer["user"]["id"] == other.ann
+    with pytest.raises(SlackFailure, match="ratelimited"):
+        await api.call(slack.team, "auth.test", patience=0.01)
+    for each in slow:
+        each.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "waited"), [("1000000", 300.0), ("inf", 5.0), ("nan", 5.0), ("soon", 5.0), ("-1", 5.0)]
+)
+async def test_no_pause_is_longer_than_five_minutes_whatever_slack_says(
+    api: Api, slack: SlackDouble, said: str, waited: float
+) -> None:
+    slack.fail("users.info", retry_after=said)  # type: ignore[arg-type]
+    with pytest.raises(SlackFailure) as failed:
+        await api.call(slack.team, "users.info", user=slack.ann, patience=1.0)
+    assert waited - 1 < failed.value.retry_after <= waited
 
 
 async def test_where_the_app_is_not_installed_nothing_is_called(api: Api, slack: SlackDouble) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from bot.channels.slack.api import SlackFailure
 from bot.channels.slack.ladder import Timing, Wanted
 from bot.channels.slack.status import Rhythm
+from bot.markup.outline import Outline
 from bot.messages import Unavailable
 from bot.notices import notice
-from tests.bot.channels.slack.outgoing import ANSWER, Asked, Books, Out, killed, opened
+from tests.bot.channels.slack.outgoing import ANSWER, Asked, Books, Out, Tokens, killed, opened
 from tests.slack_double import Message, SlackDouble
 
 RISK = 0.08  # of each kind of trouble, at each call
@@ -518,6 +520,78 @@ async def test_a_question_that_was_forgotten_meanwhile_leaves_no_half_answer(
         with pytest.raises(ConnectionError):
             await showing
         assert not asked.seen
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+async def test_an_answer_that_came_to_nothing_says_so(out: Out, text: str) -> None:
+    asked = out.asked()
+    asked.teller.say(text)
+    asked.teller.end()
+    await asked.show()
+    assert asked.text == notice("failed", "en")
+
+
+@pytest.mark.parametrize("wanted", ["native", "edit", "post"])
+async def test_long_texts_are_worked_on_beside_the_loop(
+    slack: SlackDouble, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops: list[int] = []
+    parse = Outline.__init__
+
+    def noted(outline: Outline, source: str) -> None:
+        if len(source) > 4_000 and threading.current_thread() is threading.main_thread():
+            loops.append(len(source))
+        parse(outline, source)
+
+    monkeypatch.setattr(Outline, "__init__", noted)
+    async with opened(slack, wanted=wanted) as out:
+        asked = out.asked()
+        async with asked.showing():
+            for at in range(0, len(LONG), 4_000):
+                asked.teller.say(LONG[at : at + 4_000])
+                await asyncio.sleep(0.02)
+            asked.teller.end()
+    assert told(asked) == LONG
+    assert not loops
+
+
+async def test_a_shelf_that_is_away_when_all_is_written_fails_nothing(
+    slack: SlackDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack.home.agent = False
+    async with opened(slack, wanted="post") as out:
+        out.shower.statuses.rhythm = Rhythm(stop_button=0.0)
+        asked = out.asked()
+        token = Tokens.token
+
+        async def away(tokens: Tokens, team: str, enterprise: str = "") -> str | None:
+            if any(not growing for _, growing in out.books.sent_before):
+                raise Unavailable("the shelf is away")
+            return await token(tokens, team, enterprise)
+
+        monkeypatch.setattr(Tokens, "token", away)
+        async with asked.showing():
+            await slack.until(lambda: asked.seen)
+            asked.teller.say("Here.")
+            asked.teller.end()
+        assert "Here." in asked.text
+
+
+@pytest.mark.parametrize("wanted", ["native", "edit"])
+async def test_what_cannot_be_changed_after_a_crash_is_not_seen_twice(
+    slack: SlackDouble, wanted: Wanted
+) -> None:
+    async with opened(slack, wanted=wanted) as out:
+        asked = out.asked()
+        asked.teller.say("Something. ")
+        showing = asyncio.create_task(asked.show())
+        await slack.until(lambda: asked.text and out.books.sent_before)
+        await killed(showing)
+        slack.fail("chat.update", "edit_window_closed", times=None)
+        asked.teller.say("More.")
+        asked.teller.end()
+        await asked.show(out.again(wanted=wanted))
+        assert told(asked) == "Something. More."
 
 
 async def test_blocks_that_are_refused_do_not_keep_the_answer_back(out: Out) -> None:
