@@ -120,6 +120,7 @@ async def test_a_root_that_could_not_be_noted_is_found_again(
 
 
 async def test_where_a_root_cannot_be_looked_for_it_is_posted(at: Office, slack: SlackDouble) -> None:
+    at.channel.shower.api.budget.scale = 1.0
     slack.fail("chat.postMessage", "ratelimited", retry_after=6_000)
     slack.fail("conversations.history", "missing_scope", times=None)
     asking = asyncio.ensure_future(command(at, "hello"))
