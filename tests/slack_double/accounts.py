@@ -120,7 +120,7 @@ def team_info(asked: Asked) -> Answer:
 def _about(asked: Asked, user: User) -> dict[str, Any]:
     told = {
         "id": user.id,
-        "team_id": asked.workspace.team,
+        "team_id": user.team or asked.workspace.team,
         "name": user.name,
         "deleted": user.deleted,
         "real_name": user.name.title(),

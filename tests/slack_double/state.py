@@ -49,6 +49,7 @@ class User:
     locale: str = "en-US"
     is_bot: bool = False
     deleted: bool = False
+    team: str = ""  # another workspace's, in a channel that both share
 
 
 @dataclass(kw_only=True)

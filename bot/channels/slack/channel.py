@@ -118,6 +118,7 @@ def _assembled(
             public_url=options.public_url,
             trusted_proxies=options.trusted_proxies,
         )
+    people = People(api=api)
     errands: asyncio.Queue[Event] = asyncio.Queue(ERRANDS)
     inbox = Inbox(desk=desk, at_once=lambda event: _note(errands, event))
     app = open_app(settings, inbox, flow=oauth.flow if oauth else None)
@@ -126,8 +127,8 @@ def _assembled(
         sockets = Sockets(app=app, token=settings.app_token, url=settings.api_url, session=api.session)
     return SlackChannel(
         desk=desk,
-        reader=open_reader(desk, settings, installations=installations, api=api),
-        shower=Shower.over(api, desk, wanted=settings.streaming),
+        reader=open_reader(desk, settings, installations=installations, api=api, people=people),
+        shower=Shower.over(api, desk, people=people, wanted=settings.streaming),
         errands=errands,
         door=Door(app) if settings.http else None,
         sockets=sockets,
@@ -135,10 +136,12 @@ def _assembled(
     )
 
 
-def open_reader(desk: Desk, settings: SlackSettings, *, installations: Installations, api: Api) -> Reader:
+def open_reader(
+    desk: Desk, settings: SlackSettings, *, installations: Installations, api: Api, people: People
+) -> Reader:
     """Everything that happens to an event, over one Api."""
     addresses = Addresses(settings.api_url)
-    people, admission = People(api=api), Admission(desk=desk, settings=settings)
+    admission = Admission(desk=desk, settings=settings)
     voice = Voice(api=api, session=api.session, addresses=addresses)
     files = Files(api=api, session=api.session, addresses=addresses)
     belongings = Belongings(desk=desk, api=api, files=files)

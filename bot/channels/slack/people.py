@@ -33,6 +33,7 @@ class People:
     api: Api
     clock: Callable[[], float] = time.monotonic
     _known: OrderedDict[str, tuple[float, Person]] = field(default_factory=OrderedDict)
+    _homes: dict[str, str] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def person(self, team: str, user: str) -> Person:
@@ -47,8 +48,14 @@ class People:
         self._turns.pop(key, None)
         self._known.move_to_end(key)
         while len(self._known) > KEPT:
-            self._known.popitem(last=False)
+            over, _ = self._known.popitem(last=False)
+            self._homes.pop(over, None)
         return person
+
+    async def home(self, team: str, user: str) -> str:
+        """The team that a user belongs to: in a channel shared with another workspace that may be theirs, not ours."""
+        await self.person(team, user)
+        return self._homes.get(person_key(team, user), team)
 
     async def names(self, team: str, users: Iterable[str]) -> Mapping[str, str]:
         """The names of those that have one, by id."""
@@ -68,5 +75,7 @@ class People:
             return Person(CHANNEL, key), UNKNOWN
         about = said.get("user") or {}
         profile = about.get("profile") or {}
+        if home := about.get("team_id"):
+            self._homes[key] = str(home)
         name = profile.get("display_name") or about.get("real_name") or about.get("name") or ""
         return Person(CHANNEL, key, name=str(name), language=str(about.get("locale") or "en")), FRESH

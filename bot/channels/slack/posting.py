@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.channels.slack.api import PATIENCE, Api, Bot, SlackFailure
 from bot.channels.slack.blocks import Content
+from bot.channels.slack.people import People
 from bot.channels.slack.places import Spot, team_and_user, ts_of
 from bot.channels.slack.trouble import BLOCKS_REFUSED, NOTHING_SHOWN, STREAM_OVER
 from bot.messages import Question
@@ -38,6 +39,7 @@ class Thread:
     """One question's."""
 
     api: Api
+    people: People
     spot: Spot
     question: Question
 
@@ -72,7 +74,8 @@ class Thread:
         person = {}
         if not self.spot.channel.startswith("D"):  # a direct message has one reader
             team, user = team_and_user(self.question.person.key)
-            person = {"recipient_team_id": team, "recipient_user_id": user}
+            home = await self.people.home(team, user)
+            person = {"recipient_team_id": home, "recipient_user_id": user}
         answer = await self._call(
             "chat.startStream",
             thread_ts=self.spot.thread,

@@ -15,6 +15,7 @@ from bot.channels.slack.api import Api, SlackFailure
 from bot.channels.slack.draft import Draft
 from bot.channels.slack.ladder import Ladder, Timing, Wanted
 from bot.channels.slack.ledger import Ledger
+from bot.channels.slack.people import People
 from bot.channels.slack.places import Spot
 from bot.channels.slack.posting import Thread
 from bot.channels.slack.status import Statuses
@@ -33,21 +34,31 @@ class Shower:
     desk: Desk
     ladder: Ladder
     statuses: Statuses
+    people: People
 
     @classmethod
-    def over(cls, api: Api, desk: Desk, *, wanted: Wanted = "auto", timing: Timing | None = None) -> Shower:
+    def over(
+        cls,
+        api: Api,
+        desk: Desk,
+        *,
+        people: People | None = None,
+        wanted: Wanted = "auto",
+        timing: Timing | None = None,
+    ) -> Shower:
         """One that shows by an Api's clock."""
         ladder = Ladder(wanted=wanted, timing=timing or Timing(), clock=api.clock)
         return cls(
             api=api,
             desk=desk,
             ladder=ladder,
+            people=people or People(api=api),
             statuses=Statuses(ladder=ladder, clock=api.clock, sleep=api.sleep),
         )
 
     async def show(self, question: Question, answer: Answer) -> None:
         """Show an answer as it comes, and take it to its end. Raises what a later try may mend."""
-        thread = Thread(api=self.api, spot=Spot.of(question.place), question=question)
+        thread = Thread(api=self.api, people=self.people, spot=Spot.of(question.place), question=question)
         draft = Draft()
         async with self.statuses.shown(thread) as status:
             writer = Writer(

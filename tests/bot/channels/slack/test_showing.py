@@ -148,6 +148,17 @@ async def test_people_in_channels_are_named_as_recipients_and_nobody_in_direct_m
     assert "recipient_user_id" not in direct.arguments
 
 
+async def test_people_of_another_workspace_are_named_with_their_own_team(out: Out) -> None:
+    out.slack.home.users[out.slack.ann].team = "T0ELSE"
+    asked = out.asked(channel=out.slack.general, number=1)
+    asked.teller.pause = PAUSE
+    asked.teller.say("Yes.")
+    asked.teller.end()
+    await asked.show()
+    (begun,) = out.slack.calls("chat.startStream")
+    assert begun.arguments["recipient_team_id"] == "T0ELSE"
+
+
 # -- how it ends -----------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot.channels.slack.api import SlackFailure
 from bot.channels.slack.blocks import Content
+from bot.channels.slack.people import People
 from bot.channels.slack.places import Spot
 from bot.channels.slack.posting import Thread
 from bot.channels.slack.stream import Growing
@@ -29,7 +30,12 @@ async def out(slack: SlackDouble) -> AsyncIterator[Out]:
 async def started(out: Out) -> tuple[Asked, Growing]:
     """A stream that has said nothing yet."""
     asked = out.asked()
-    thread = Thread(api=out.api, spot=Spot.of(asked.question.place), question=asked.question)
+    thread = Thread(
+        api=out.api,
+        people=People(api=out.api),
+        spot=Spot.of(asked.question.place),
+        question=asked.question,
+    )
     ts = await thread.start(urgent=False)
     return asked, Growing(thread=thread, ts=ts, number=1, start=0, shown=0, way="stream", born=0.0)
 
