@@ -319,23 +319,19 @@ class Answering:
 
     async def _broken_off(self, error: Exception) -> AsyncGenerator[Shown | Notice | Ending, None]:
         """Someone said stop, the queue is away for now, or it cannot go on. Raises Postponed."""
+        last: tuple[Notice | Ending, ...]
         if isinstance(error, AnswerStopped):
-            ending = await self._stopped()
-            for shown in await self._untold():
-                yield shown
-            yield ending
-            return
-        if isinstance(error, QueueUnavailable) or self._may_be_asked_again(error):
+            last = (await self._stopped(),)
+        elif isinstance(error, QueueUnavailable) or self._may_be_asked_again(error):
             self.parts.metrics.postponed.inc()
             if self.lease.attempt == 1:
                 yield await self._waiting()
             raise Postponed from error
-        if not isinstance(error, _FORESEEN):
-            log.error("answering failed", exc_info=error)
-        early = await self._end_early(error)
-        for shown in await self._untold():
-            yield shown
-        for item in early:
+        else:
+            if not isinstance(error, _FORESEEN):
+                log.error("answering failed", exc_info=error)
+            last = await self._end_early(error)
+        for item in (*await self._untold(), *last):
             yield item
 
     async def _untold(self) -> list[Shown]:

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
-from sqlalchemy import ColumnElement, Double, Table, bindparam, cast, event, func
+from sqlalchemy import ColumnElement, Double, Table, bindparam, cast, event, func, or_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -38,6 +38,9 @@ COMMAND = 30.0  # seconds; our statements take milliseconds: this only notices a
 FULL = "FULL"
 READERS = 4  # of SQLite, a thread each
 CONNECTIONS = 10  # of PostgreSQL kept open, and as many more in a rush
+
+
+LONGEST_PAUSE = 600.0  # seconds; what waits for longer does so by a clock that jumped back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,11 @@ def now(*, postgres: bool) -> ColumnElement[float]:
     if postgres:
         return cast(func.extract("epoch", func.clock_timestamp()), Double())
     return bindparam("now", callable_=time.time, type_=Double(), unique=True)
+
+
+def due(until: ColumnElement[float], moment: ColumnElement[float]) -> ColumnElement[bool]:
+    """Whether what waits until then need wait no longer."""
+    return or_(until.is_(None), until < moment, until > moment + LONGEST_PAUSE)
 
 
 def insert(table: Table, *, postgres: bool) -> sqlite_dialect.Insert | postgresql.Insert:

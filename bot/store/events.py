@@ -26,11 +26,9 @@ from sqlalchemy import (
 )
 
 from bot.messages import KeptEvent
-from bot.store.database import Database, now
+from bot.store.database import Database, due, now
 from bot.store.database import insert as upsert
 from bot.store.tables import UNFINISHED, event
-
-LONGEST_PAUSE = 600.0  # seconds; what waits for longer does so by a clock that jumped back
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +121,7 @@ class Events:
 def _free(*, postgres: bool) -> Select[Any]:
     """The oldest unfinished event of each lane of a channel, where nobody holds it and it is due."""
     moment = now(postgres=postgres)
-    free = or_(
-        event.c.lease_until.is_(None),
-        event.c.lease_until < moment,
-        event.c.lease_until > moment + LONGEST_PAUSE,
-    )
+    free = due(event.c.lease_until, moment)
     older = event.alias("older")
     heads = (
         select(func.min(older.c.id))

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.messages import Attachment, Place
 from bot.store.answers import SAY, Answers, holds
 from bot.store.clock import parts, storable, text_of, tick
-from bot.store.database import Database, now
+from bot.store.database import Database, due, now
 from bot.store.database import insert as upsert
 from bot.store.errors import LeaseLost
 from bot.store.people import People
@@ -40,7 +40,6 @@ from bot.store.values import Accepted, Lease, LeasedPlace
 
 # A lease that ends later than twice its length from now was given before the clock jumped back: it counts as over.
 PLAUSIBLE = 2.0
-LONGEST_PAUSE = 600.0  # seconds; what waits for longer does so by a clock that jumped back
 COMMANDED = "commanded"  # a command's state until it was carried out
 PLACE = ("id", "channel", "key", "site", "language", "persona", "mode")  # what a LeasedPlace is made of
 
@@ -318,11 +317,6 @@ def _free(postgres: bool) -> Select[Any]:
     ttl: ColumnElement[float] = bindparam("ttl", type_=Double())
     moment = now(postgres=postgres)
     over = or_(inbox.c.lease_until < moment, inbox.c.lease_until > moment + PLAUSIBLE * ttl)
-    due = or_(
-        inbox.c.lease_until.is_(None),
-        inbox.c.lease_until < moment,
-        inbox.c.lease_until > moment + LONGEST_PAUSE,
-    )
     older = inbox.alias("older")
     heads = select(func.min(older.c.id)).where(literal_column(UNFINISHED)).group_by(older.c.place_id)
     return (
@@ -344,7 +338,10 @@ def _free(postgres: bool) -> Select[Any]:
         .join(place, place.c.id == inbox.c.place_id)
         .where(
             inbox.c.id.in_(heads),
-            or_(and_(inbox.c.state == "received", due), and_(inbox.c.state == "leased", over)),
+            or_(
+                and_(inbox.c.state == "received", due(inbox.c.lease_until, moment)),
+                and_(inbox.c.state == "leased", over),
+            ),
         )
         .order_by(inbox.c.id)
         .limit(bindparam("some", type_=Integer()))
