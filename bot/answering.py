@@ -89,6 +89,11 @@ class Parts:
     metrics: Metrics
     keeps_texts: bool = True  # of verdicts, for review
 
+    async def free(self, correlation: str) -> None:
+        """Free the engine. With the queue away there is nothing to free: SQL knows that the answer was stopped."""
+        with suppress(QueueUnavailable):
+            await self.queue.cancel(correlation)
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -360,7 +365,7 @@ class Answering:
 
     async def _stopped(self) -> Ending:
         """Nothing more is shown once someone said stop, though more may have been made."""
-        await self._cancel()
+        await self.parts.free(self.lease.correlation)
         answer_id = await self.parts.store.finish(
             self.lease,
             None,
@@ -377,7 +382,7 @@ class Answering:
         """Close the answer that cannot go on, with a sentence for the person."""
         state, sentence = _sentence_for(error, self.lease.place.language)
         if isinstance(error, ScreenError):
-            await self._cancel()  # nobody will see the rest
+            await self.parts.free(self.lease.correlation)  # nobody will see the rest
         if isinstance(error, ScreenBlocked):
             self.record.hear(error.verdict, error.verdict.text)  # nothing in it was replaced
         if isinstance(error, ScreenFailed | ModerationFailed):
@@ -396,11 +401,6 @@ class Answering:
         )
         self._ring()
         return Notice(sentence), Ending(answer_id, state)
-
-    async def _cancel(self) -> None:
-        """Free the engine. With the queue away there is nothing to free: SQL knows that the answer was stopped."""
-        with suppress(QueueUnavailable):
-            await self.parts.queue.cancel(self.lease.correlation)
 
     def _ring(self) -> None:
         self.parts.bell.ring(self.lease.place.id)

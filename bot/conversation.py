@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bot import commands
@@ -30,7 +29,6 @@ from bot.messages import (
 from bot.notices import notice
 from bot.store import Lease
 from moderation import TextRefused, clean
-from worker.client import QueueUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ class Conversation(Parts):
         """Stop the answer under way in a place and drop what waits there; True if there was anything (P6)."""
         cancelled = await self.store.request_cancel(place_id)
         for correlation in cancelled:
-            await self._cancel(correlation)
+            await self.free(correlation)
         self.bell.ring(place_id)
         return bool(cancelled)
 
@@ -119,7 +117,7 @@ class Conversation(Parts):
     async def withdraw(self, place: Place, key: str) -> None:
         """Delete a message and its answers, stopped if they are under way; one that is still to come stays out."""
         for correlation in await self.store.withdraw(place, key):
-            await self._cancel(correlation)
+            await self.free(correlation)
         self.woken.set()
 
     async def again(self, place: Place, *, message_id: int, key: str) -> Receipt | None:
@@ -141,13 +139,8 @@ class Conversation(Parts):
     async def forget(self, person_id: int) -> None:
         """Delete everything that a person said; answers under way lose their lease, and the engine is freed."""
         for correlation in await self.store.forget(person_id):
-            await self._cancel(correlation)
+            await self.free(correlation)
         self.woken.set()
-
-    async def _cancel(self, correlation: str) -> None:
-        """Free the engine. With the queue away there is nothing to free: SQL knows that the answer was stopped."""
-        with suppress(QueueUnavailable):
-            await self.queue.cancel(correlation)
 
     # -- out -----------------------------------------------------------------------------------------------
 

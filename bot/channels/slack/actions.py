@@ -58,7 +58,7 @@ class Actions:
         if self.admission.bar(stopped.channel, stopped.user):
             return
         spot = Spot(event.team, stopped.channel, stopped.thread)
-        if await self._stopped(spot):
+        if await self.intake.stop(spot):
             return
         try:
             await self.api.call(
@@ -133,14 +133,10 @@ class Actions:
             await self.voice.privately(spot, pressed.user, received.sentence)
 
     async def _stop(self, spot: Spot, pressed: Pressed) -> None:
-        if await self._stopped(spot):
+        if await self.intake.stop(spot):
             return
         person = await self.people.person(spot.team, pressed.user)
         await self.voice.privately(spot, pressed.user, notice("nothing_to_stop", person.language))
-
-    async def _stopped(self, spot: Spot) -> bool:
-        place_id = await self.desk.find(spot.place())
-        return place_id is not None and await self.desk.stop(place_id)
 
 
 def _rated(value: str) -> tuple[int, Literal[1, -1]] | None:

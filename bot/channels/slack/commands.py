@@ -127,8 +127,7 @@ class Commands:
         spot = await self.intake.last(event.team, given.channel, person)
         if word == "reset":
             return await self._reset(event, given, person, spot)
-        place_id = await self.desk.find(spot.place()) if spot else None
-        stopped = place_id is not None and await self.desk.stop(place_id)
+        stopped = spot is not None and await self.intake.stop(spot)
         return notice("stopped" if stopped else "nothing_to_stop", language)
 
     async def _reset(self, event: Event, given: Commanded, person: Person, spot: Spot | None) -> str:

@@ -88,6 +88,11 @@ class Intake:
                 await self._remember(channel, incoming.person, spot)
         return receipt
 
+    async def stop(self, spot: Spot) -> bool:
+        """Stop what is being answered in a thread; True if there was anything."""
+        place_id = await self.desk.find(spot.place())
+        return place_id is not None and await self.desk.stop(place_id)
+
     async def last(self, team: str, channel: str, person: Person) -> Spot | None:
         """The conversation that a person asked for last in a channel, wherever it goes on."""
         noted = await self.desk.shelf(CHANNEL).get(_last(channel, person))
