@@ -152,6 +152,7 @@ async def test_a_channel_that_fails_costs_its_own_answer_alone(desk, dispatch, c
         raise RuntimeError("the platform said no")
 
     monkeypatch.setattr(dispatcher, "POSTPONED_SECONDS", 0.0)
+    monkeypatch.setattr(dispatcher, "SHOWINGS", 3)
     await desk.say("hello")
     channel.show = broken
     async with running(dispatch()):
