@@ -32,6 +32,7 @@ from bot.gateway import Access, Gateway
 from bot.gateway.access import CHANNEL as API
 from bot.health import Health
 from bot.housekeeping import Housekeeping
+from bot.meeting import Meeting
 from bot.metrics import Metrics
 from bot.models import Models
 from bot.settings import Settings, channel_variables, surroundings
@@ -130,6 +131,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         bell=Bell(),
         metrics=metrics,
         keeps_texts=settings.verdict_days > 0,
+        meeting=Meeting(store=store),
     )
     owner = _owner()
     desk = HouseDesk(conversation=conversation, owner=owner)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from bot import commands
 from bot.answering import Answering, Parts
+from bot.meeting import Meeting
 from bot.messages import (
     MAX_CHARS,
     MAX_FILE_CHARS,
@@ -30,11 +31,14 @@ from bot.notices import notice
 from bot.store import Lease
 from moderation import TextRefused, clean
 
+ALONE = frozenset({"web"})  # channels where nobody but the person reads what the house says in a place
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation(Parts):
     """What comes in, and what is asked for; one per process."""
 
+    meeting: Meeting
     woken: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to answer
 
     # -- in ------------------------------------------------------------------------------------------------
@@ -88,7 +92,13 @@ class Conversation(Parts):
             case "model":
                 sentence = notice("model", language, model=self.models.choose(str(place_id)).reference)
             case "help":
-                sentence = notice("help", language)
+                more = [notice("help_link", language)] if incoming.place.channel in ALONE else []
+                sentence = "\n".join([notice("help", language), *more])
+            case "link" if incoming.place.channel in ALONE:
+                addresses = await self.meeting.invitations(incoming.person)
+                sentence = notice(
+                    "link" if addresses else "link_nowhere", language, addresses="\n".join(addresses)
+                )
             case _:
                 sentence = notice("unknown_command", language, command=incoming.text.split()[0])
         await self.store.note(place_id, sentence)

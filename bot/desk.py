@@ -58,6 +58,10 @@ class HouseDesk:
         """A person has deleted a message: it goes with its answers."""
         await self.conversation.withdraw(place, key)
 
+    async def move(self, place: Place, to: Place) -> bool:
+        """A platform has given a place another key. False: there is no such place, or `to` is one already."""
+        return await self.conversation.store.move(place.channel, place.key, to=to.key, site=to.site)
+
     # -- what people ask for beside words ----------------------------------------------------------------------
 
     async def find(self, place: Place) -> int | None:
@@ -95,6 +99,24 @@ class HouseDesk:
         if who := await self.conversation.store.who(person.channel, person.key):
             await self.conversation.forget(who)
 
+    # -- who is who ------------------------------------------------------------------------------------------------
+
+    def meet(self, channel: str, address: str) -> None:
+        """Let people of other channels become known in this one at an address that holds {token}."""
+        self.conversation.meeting.offer(channel, address)
+
+    async def invitations(self, person: Person) -> Sequence[str]:
+        """The addresses where a person can become known in other channels, each good once and for a while."""
+        return await self.conversation.meeting.invitations(person)
+
+    async def invited(self, token: str) -> Person | None:
+        """Who got the token of an invitation, while it is good."""
+        return await self.conversation.meeting.invited(token)
+
+    async def link(self, token: str, person: Person) -> bool:
+        """From now on a person is the one who got the token. False: it is not good, or no longer."""
+        return await self.conversation.meeting.link(token, person)
+
     # -- what is shown -----------------------------------------------------------------------------------------
 
     async def sendings(self, message_id: int) -> Sequence[Sending]:
@@ -111,6 +133,10 @@ class HouseDesk:
     ) -> None:
         """Remember a platform's message that carries the answer to a question. Raises LookupError without that."""
         await self.conversation.store.sent(message_id, platform_key, open=open, detail=detail)
+
+    async def answer_at(self, channel: str, platform_key: str) -> tuple[Place, int] | None:
+        """The place and the id of the answer that a platform's message carries, or None."""
+        return await self.conversation.store.answer_at(channel, platform_key)
 
     def about(self, channel: str, *, language: str, site: str = "") -> About:
         """Who answers there."""

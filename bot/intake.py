@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot.bell import rung
-from bot.messages import KeptEvent
+from bot.messages import KeptEvent, Unreadable
 from bot.store import Store, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -90,6 +90,11 @@ class Intake:
             await handler(event)
         except StoreUnavailable:
             raise
+        except Unreadable as error:
+            log.warning(
+                "an event is unreadable and left out", channel=self.channel, key=event.key, cause=str(error)
+            )
+            await self.store.give_up_event(event.id, owner=self.owner)
         except Exception:
             if event.failures + 1 >= TRIES:
                 log.exception("an event cannot be read and is left out", channel=self.channel, key=event.key)

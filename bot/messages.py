@@ -110,6 +110,10 @@ class Unavailable(Exception):
     """The house cannot get at what it keeps; nothing was changed, and a later try may succeed."""
 
 
+class Unreadable(Exception):
+    """A kept event that no later try can read: it stays as it is, for people to look at, and is left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A sentence from the house, not the model."""

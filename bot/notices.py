@@ -75,6 +75,20 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "- **/forget** 删除您写给我的全部内容\n"
         "- **/help** 显示此列表",
     },
+    "help_link": {
+        "en": "- **/link** lets me know you in another channel, too",
+        "zh": "- **/link** 让我在其他渠道也认得您",
+    },
+    "link": {
+        "en": "Open this within a quarter of an hour, and I know you there, too: what you use and what you "
+        "ask me to forget is one then. It is for you alone.\n\n{addresses}",
+        "zh": "请在一刻钟内打开以下链接，之后我在那里也认得您：用量统计和删除请求将合并处理。"
+        "请勿转发给他人。\n\n{addresses}",
+    },
+    "link_nowhere": {
+        "en": "There is no other place here where you could become known, or you are known everywhere already.",
+        "zh": "这里没有其他可以关联的渠道，或者您已经全部关联。",
+    },
     "unknown_command": {
         "en": "I don't know the command {command}. /help shows what I understand.",
         "zh": "我不认识命令 {command}。发送 /help 查看可用命令。",
@@ -218,12 +232,14 @@ CATALOGUE: dict[str, dict[Language, str]] = {
         "{command} stop: stop the answer of our last conversation here\n"
         "{command} reset: begin that conversation anew\n"
         "{command} model: which model answers\n"
+        "{command} link: let me know you in another channel, too\n"
         "{command} forget: delete everything you wrote to me\n"
         "{command} help: this list",
         "zh": "{command} 加上问题：我会在消息列中回答。\n"
         "{command} stop：停止我们在此处最近一次对话的回答\n"
         "{command} reset：重新开始那次对话\n"
         "{command} model：查看当前使用的模型\n"
+        "{command} link：让我在其他渠道也认得您\n"
         "{command} forget：删除您写给我的全部内容\n"
         "{command} help：显示此列表",
     },

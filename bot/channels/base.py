@@ -55,6 +55,14 @@ class Shelf(Protocol):
         """Forget it, if it is there."""
         ...
 
+    async def claim(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Hold a name for so many seconds, or for longer when the owner holds it already. False: another owner does."""
+        ...
+
+    async def release(self, name: str, owner: str) -> None:
+        """Give a name back that the owner holds."""
+        ...
+
     async def names(self, prefix: str = "") -> Sequence[str]:
         """What there is, in order."""
         ...
@@ -62,6 +70,11 @@ class Shelf(Protocol):
 
 class Desk(Protocol):
     """The house, as a channel sees it. Whatever reaches for what is kept raises Unavailable when that is away."""
+
+    @property
+    def owner(self) -> str:
+        """What this process is called where only one may do a thing: see `Shelf.claim`."""
+        ...
 
     # -- what a platform delivers ----------------------------------------------------------------------------
 
@@ -78,8 +91,9 @@ class Desk(Protocol):
         """Give every kept event of a channel to `handler`, until cancelled: in order within a lane, lanes beside each
         other, each event to one process at a time.
 
-        An event whose handler raises comes again after a while, longer each time; after some tries it is kept as
-        failed and left out. When its handler returns, the event's body is forgotten and its key remembered.
+        An event whose handler raises comes again after a while, longer each time; after some tries, and at once when
+        the handler raises Unreadable, it is kept as failed and left out. When its handler returns, the event's body is
+        forgotten and its key remembered.
         """
         ...
 
@@ -94,6 +108,11 @@ class Desk(Protocol):
     async def withdraw(self, place: Place, key: str) -> None:
         """A person has deleted a message of a place: what is kept of it and its answers goes, an answer under way
         stops. One that is still to come stays out."""
+        ...
+
+    async def move(self, place: Place, to: Place) -> bool:
+        """A platform has given a place another key: what was said there goes with it. False: there is no such place,
+        or `to` is one already."""
         ...
 
     # -- what people ask for beside words ----------------------------------------------------------------------
@@ -130,6 +149,25 @@ class Desk(Protocol):
         """Delete everything that a person said, and the answers; what is under way stops."""
         ...
 
+    # -- who is who ------------------------------------------------------------------------------------------------
+
+    def meet(self, channel: str, address: str) -> None:
+        """Let people of other channels become known in this one at an address that holds {token}."""
+        ...
+
+    async def invitations(self, person: Person) -> Sequence[str]:
+        """The addresses where a person can become known in other channels, each good once and for a while."""
+        ...
+
+    async def invited(self, token: str) -> Person | None:
+        """Who got a token of an invitation, while it is good."""
+        ...
+
+    async def link(self, token: str, person: Person) -> bool:
+        """From now on a person is the one who got the token: one usage, one export, one /forget. The token is used up.
+        False: it is not good, or no longer."""
+        ...
+
     # -- what is shown -----------------------------------------------------------------------------------------
 
     async def sendings(self, message_id: int) -> Sequence[Sending]:
@@ -148,6 +186,10 @@ class Desk(Protocol):
 
         Raises LookupError when the question is gone (somebody had it forgotten).
         """
+        ...
+
+    async def answer_at(self, channel: str, platform_key: str) -> tuple[Place, int] | None:
+        """The place and the id of the answer that a platform's message carries (a part of), or None."""
         ...
 
     def about(self, channel: str, *, language: str, site: str = "") -> About:

@@ -38,8 +38,6 @@ COMMAND = 30.0  # seconds; our statements take milliseconds: this only notices a
 FULL = "FULL"
 READERS = 4  # of SQLite, a thread each
 CONNECTIONS = 10  # of PostgreSQL kept open, and as many more in a rush
-
-
 LONGEST_PAUSE = 600.0  # seconds; what waits for longer does so by a clock that jumped back
 
 

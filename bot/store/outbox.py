@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.messages import Sending
+from bot.messages import Place, Sending
 from bot.store.database import Database
 from bot.store.database import insert as upsert
-from bot.store.tables import message, outbox
+from bot.store.tables import message, outbox, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,23 @@ class Outbox:
         async with self.database.read() as connection:
             rows = (await connection.execute(theirs)).all()
         return [Sending(row.platform_key, row.open, row.detail) for row in rows]
+
+    async def answer_at(self, channel: str, platform_key: str) -> tuple[Place, int] | None:
+        """The place and the id of the answer that a message carries, the newest where it was asked for again; None
+        where there is none. Raises StoreUnavailable."""
+        answer = message.alias("answer")
+        carried = (
+            select(place.c.channel, place.c.key, place.c.site, answer.c.id)
+            .join(answer, answer.c.reply_to == outbox.c.message_id)
+            .join(place, place.c.id == answer.c.place_id)
+            .where(outbox.c.platform_key == platform_key, place.c.channel == channel)
+            .where(answer.c.author == "model")
+            .order_by(answer.c.id.desc())
+            .limit(1)
+        )
+        async with self.database.read() as connection:
+            row = (await connection.execute(carried)).one_or_none()
+        return (Place(row.channel, row.key, row.site), int(row.id)) if row else None
 
     async def sent(
         self,

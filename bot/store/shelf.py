@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select
 
-from bot.store.database import Database
+from bot.store.database import Database, due, now
 from bot.store.database import insert as upsert
 from bot.store.tables import shelf
 
@@ -55,6 +55,29 @@ class Shelf:
             await connection.execute(
                 delete(shelf).where(shelf.c.channel == self.channel, shelf.c.name == name)
             )
+
+    async def claim(self, name: str, owner: str, *, seconds: float) -> bool:
+        """Hold a name for so many seconds, or for longer when the owner holds it already. False: another owner does.
+
+        By the clock that leases go by: the server's where several processes share one.
+        """
+        moment = now(postgres=self.database.postgres)
+        row = {"channel": self.channel, "name": name, "value": owner, "until": moment + seconds}
+        new = upsert(shelf, postgres=self.database.postgres).values(row | {"created": time.time()})
+        free = or_(shelf.c.value == owner, due(shelf.c.until, moment))
+        held = new.on_conflict_do_update(
+            index_elements=["channel", "name"],
+            set_={each: new.excluded[each] for each in ("value", "until", "created")},
+            where=free,
+        )
+        async with self.database.write(durable=False) as connection:
+            return (await connection.execute(held.returning(shelf.c.id))).first() is not None
+
+    async def release(self, name: str, owner: str) -> None:
+        """Give a name back that the owner holds."""
+        theirs = and_(shelf.c.channel == self.channel, shelf.c.name == name, shelf.c.value == owner)
+        async with self.database.write(durable=False) as connection:
+            await connection.execute(delete(shelf).where(theirs))
 
     async def names(self, prefix: str = "") -> list[str]:
         """What there is, in order."""

@@ -13,6 +13,7 @@ from bot.store.database import Database, opened
 from bot.store.events import Events
 from bot.store.inbox import Inbox
 from bot.store.keys import Keys
+from bot.store.links import Links
 from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.schema import migrate
@@ -36,6 +37,7 @@ class Store:
         events = Events(database)
         amending = Amending(database, people, inbox)
         outbox = Outbox(database)
+        links = Links(database, people)
         self._database = database
         # what platforms deliver
         self.keep_event = events.keep
@@ -66,6 +68,7 @@ class Store:
         self.told = answers.told
         self.delivered = answers.delivered
         self.sendings = outbox.sendings
+        self.answer_at = outbox.answer_at
         self.sent = outbox.sent
         # what was judged, and what people make of it
         self.add_verdict = verdicts.add_verdict
@@ -80,6 +83,7 @@ class Store:
         self.history = timeline.history
         self.reset = timeline.reset
         self.find = timeline.find
+        self.move = timeline.move
         # whose it is
         self.who = people.who
         self.used = people.used
@@ -87,6 +91,10 @@ class Store:
         self.forget = people.forget
         self.agree = people.agree
         self.agreed = people.agreed
+        self.elsewhere = links.elsewhere
+        self.invite = links.invite
+        self.invited = links.invited
+        self.link = links.link
         self.open_session = sessions.open_session
         self.session = sessions.session
         # who may ask, and what it cost

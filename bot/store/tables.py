@@ -192,7 +192,7 @@ class Outbox(Kept, table=True):
 
     id: int | None = _id()
     message_id: int = _to("message.id", gone="CASCADE")  # the question's: a refusal has no answer
-    platform_key: str  # a Slack ts, a Telegram message id
+    platform_key: str = Field(index=True)  # a Slack ts, a Telegram message id
     open: bool  # more is to come into it
     detail: dict[str, Any] = _json()  # the channel's own
     created: float = _time()

@@ -33,6 +33,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from bot.messages import Author, Event, Said, State
 from bot.store.clock import text_of
@@ -96,6 +97,22 @@ class Timeline:
         )
         async with self.database.read() as connection:
             return (await connection.execute(there)).scalar_one_or_none()
+
+    async def move(self, channel: str, key: str, *, to: str, site: str) -> bool:
+        """Give a place another key and site; False when there is no such place, or one of that key already. Raises
+        StoreUnavailable."""
+        there = place.alias("there")
+        taken = exists().where(there.c.channel == channel, there.c.key == to)
+        moved = (
+            update(place)
+            .where(place.c.channel == channel, place.c.key == key, ~taken)
+            .values(key=to, site=site)
+        )
+        try:
+            async with self.database.write() as connection:
+                return bool((await connection.execute(moved)).rowcount)
+        except IntegrityError:  # somebody spoke there at the same moment
+            return False
 
     async def reset(self, place_id: int) -> None:
         """Let the history begin anew after this moment; viewers keep what they see. Raises StoreUnavailable."""

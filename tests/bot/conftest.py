@@ -14,6 +14,7 @@ import pytest
 from bot import personas
 from bot.bell import Bell
 from bot.conversation import Conversation
+from bot.meeting import Meeting
 from bot.messages import Ending, Incoming, Notice, Person, Place, Receipt, Shown
 from bot.metrics import Metrics
 from bot.models import Models, Served
@@ -133,6 +134,7 @@ async def desk(tmp_path, chat) -> AsyncIterator[Desk]:
             personas=personas.load(),
             bell=Bell(),
             metrics=Metrics(),
+            meeting=Meeting(store=store),
         )
         script.append(Desk(conversation, queue, store))
         yield script[0]

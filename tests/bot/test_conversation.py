@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import aclosing
 
 import pytest
 
 from bot.answering import Postponed
-from bot.messages import Ending, NotAccepted, Notice, Shown
+from bot.messages import Ending, Incoming, NotAccepted, Notice, Person, Place, Shown
 from bot.models import Served
 from bot.notices import notice
 from bot.store import LeaseLost, StoreUnavailable
@@ -104,10 +105,31 @@ async def test_a_command_that_failed_midway_acts_when_it_is_delivered_again_and_
 
 
 async def test_each_command_answers_in_the_persons_language(desk):
-    assert (await desk.say("/help", language="zh-CN")).notice == notice("help", "zh")
+    helped = await desk.say("/help", language="zh-CN")
+    assert helped.notice == f"{notice('help', 'zh')}\n{notice('help_link', 'zh')}"
     assert (await desk.say("/model")).notice == notice("model", "en", model="tiny")
     assert (await desk.say("/dance")).notice == notice("unknown_command", "en", command="/dance")
     assert (await desk.say("/stop")).notice == notice("nothing_to_stop", "en")
+
+
+async def test_who_asks_for_a_link_becomes_one_with_themselves_in_another_channel(desk):
+    meeting = desk.conversation.meeting
+    assert (await desk.say("/link")).notice == notice("link_nowhere", "en")
+    meeting.offer("telegram", "https://t.me/us?start={token}")
+    said = (await desk.say("/link")).notice
+    token = re.search(r"start=([\w-]+)", said)[1]
+    phone = Person("telegram", "7", name="Ann")
+    assert (await meeting.invited(token)).channel == "web"
+    assert await meeting.link(token, phone)
+    assert await meeting.invited(token) is None
+    assert (await desk.say("/link")).notice == notice("link_nowhere", "en")  # known everywhere
+
+
+async def test_where_others_read_along_nobody_is_given_a_link(desk):
+    desk.conversation.meeting.offer("telegram", "https://t.me/us?start={token}")
+    place, person = Place("slack", "T/C/1"), Person("slack", "T/U")
+    said = await desk.conversation.receive(Incoming("k", place, person, "/link"))
+    assert said.notice == notice("unknown_command", "en", command="/link")
 
 
 async def test_stop_ends_the_answer_under_way_and_keeps_what_was_shown(desk):

@@ -6,10 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import select
 
 from bot import intake
 from bot.desk import HouseDesk
+from bot.messages import Unreadable
 from bot.store import StoreUnavailable
+from bot.store.tables import event
 from tests.bot.conftest import SOON, becomes
 
 
@@ -135,3 +138,23 @@ async def test_the_database_away_for_a_moment_costs_nothing(house, desk, monkeyp
                 await looked.wait()
             broken.undo()
             await becomes(lambda: read == ["1"])
+
+
+async def test_what_is_unreadable_is_left_out_at_once_and_kept(house):
+    read = []
+
+    async def handler(event):
+        read.append(event.key)
+        if event.key == "poisoned":
+            raise Unreadable("no update")
+
+    await keep(house, "poisoned", "healthy")
+    async with handling(house, handler):
+        await becomes(lambda: read == ["poisoned", "healthy"])
+    store = house.conversation.store
+    assert await store.take_events("slack", owner="next", ttl=15.0, limit=9) == []
+    async with store._database.read() as connection:
+        rows = (await connection.execute(select(event.c.key, event.c.state))).all()
+        body = (await connection.execute(select(event.c.body).where(event.c.key == "poisoned"))).scalar_one()
+    assert {row.key: row.state for row in rows} == {"poisoned": "failed", "healthy": "handled"}
+    assert body == {"key": "poisoned"}

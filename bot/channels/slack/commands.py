@@ -75,6 +75,7 @@ class Commands:
             "stop": "stop",
             "reset": "reset",
             "forget": "forget",
+            "link": "link",
         }
         word = words.get(given.text.strip().removeprefix("/").lower())
         if word:
@@ -122,6 +123,10 @@ class Commands:
         if word == "forget":
             await self.belongings.forget(person)
             return notice("forgotten", language)
+        if word == "link":  # its answer is for this person's eyes alone
+            addresses = await self.desk.invitations(person)
+            name = "link" if addresses else "link_nowhere"
+            return notice(name, language, addresses="\n".join(addresses))
         if word == "help":
             return notice("slack_help", language, command=COMMAND)
         spot = await self.intake.last(event.team, given.channel, person)

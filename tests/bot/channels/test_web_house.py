@@ -11,6 +11,7 @@ from bot import personas
 from bot.bell import Bell
 from bot.conversation import Conversation
 from bot.desk import HouseDesk
+from bot.meeting import Meeting
 from bot.messages import Unavailable
 from bot.metrics import Metrics
 from bot.models import Models, Served
@@ -39,6 +40,7 @@ def desk(store: Store) -> HouseDesk:
             personas=personas.load(),
             bell=Bell(),
             metrics=Metrics(),
+            meeting=Meeting(store=store),
         )
     )
 

@@ -94,6 +94,31 @@ async def test_after_its_time_nothing_is_found(store: Store) -> None:
     assert await shelf.names() == ["new"]
 
 
+async def test_a_name_has_one_holder_until_it_is_given_back_or_its_time_is_over(store: Store) -> None:
+    shelf = store.shelf("telegram")
+    claims = [shelf.claim("poller", f"bot-{number}", seconds=60) for number in range(4)]
+    assert sorted(await asyncio.gather(*claims)) == [False, False, False, True]
+    holder = await shelf.get("poller")
+    assert holder is not None
+    assert await shelf.claim("poller", holder, seconds=60)
+    await shelf.release("poller", "somebody else")
+    assert not await shelf.claim("poller", "somebody else", seconds=60)
+    await shelf.release("poller", holder)
+    assert await shelf.claim("poller", "next", seconds=-1)
+    assert await shelf.claim("poller", "the one after", seconds=60)
+    assert await store.shelf("slack").claim("poller", "another channel's", seconds=60)
+
+
+async def test_a_platforms_message_is_known_by_the_answer_that_it_carries(house: Any, store: Store) -> None:
+    said = await house.say("hello")
+    await store.sent(said.message_id, "1/2/3", open=True, detail={})
+    assert await store.answer_at("web", "1/2/3") is None  # nothing is answered yet
+    begun = await house.begin(await house.one())
+    assert await store.answer_at("web", "1/2/3") == (Place("web", "p1", "demo"), begun.answer_id)
+    assert await store.answer_at("slack", "1/2/3") is None
+    assert await store.answer_at("web", "1/2/4") is None
+
+
 async def test_what_was_shown_in_part_and_stopped_by_nobody_who_heard_it_is_still_told(
     house: Any, store: Store
 ) -> None:

@@ -130,3 +130,15 @@ async def test_history_begins_at_the_reset(house: Any, store: Store) -> None:
     history = await store.history(last.place_id, before_message_id=last.message_id, limit=10)
     assert [m.text for m in history] == ["after", "y"]
     assert len((await house.seen(accepted.place_id)).messages) == 6, "viewers keep what they see"
+
+
+async def test_a_place_moves_with_what_was_said_but_onto_no_other(house: Any, store: Store) -> None:
+    said = await house.say("before", place="old")
+    assert await store.move("web", "old", to="new", site="new site")
+    again = await house.say("after", place="new")
+    assert again.place_id == said.place_id
+    assert (await store.find("web", "new"), await store.find("web", "old")) == (said.place_id, None)
+    assert not await store.move("web", "old", to="newer", site="")
+    await house.say("elsewhere", place="other")
+    assert not await store.move("web", "new", to="other", site="")
+    assert (await house.one()).place.site == "new site"

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.notices import notice
-from tests.bot.channels.slack.house import House, Office, office
+from tests.bot.channels.house import House
+from tests.bot.channels.slack.house import Office, office
 from tests.slack_double import Message, SlackDouble
 
 

@@ -22,7 +22,8 @@ from bot.channels.slack.actions import Actions
 from bot.messages import Unavailable
 from bot.notices import notice
 from bot.variables import Misconfigured
-from tests.bot.channels.slack.house import House, Office, office
+from tests.bot.channels.house import House
+from tests.bot.channels.slack.house import Office, office
 from tests.slack_double import SlackDouble
 
 

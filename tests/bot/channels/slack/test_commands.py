@@ -10,7 +10,8 @@ import pytest
 
 from bot.messages import Unavailable
 from bot.notices import notice
-from tests.bot.channels.slack.house import House, Office, office
+from tests.bot.channels.house import House
+from tests.bot.channels.slack.house import Office, office
 from tests.slack_double import SlackDouble
 
 
@@ -148,6 +149,15 @@ async def test_help(at: Office, slack: SlackDouble, text: str) -> None:
 async def test_help_reaches_people_where_we_are_no_member(at: Office, slack: SlackDouble) -> None:
     await command(at, "help", user=slack.li, channel=slack.side)
     assert at.whispers(slack.li) == [notice("slack_help", "zh", command="/frontdesk")]
+
+
+async def test_a_link_to_another_channel_is_for_the_person_alone(at: Office, slack: SlackDouble) -> None:
+    await command(at, "link")
+    assert at.whispers(slack.ann) == [notice("link_nowhere")]
+    at.house.meet("telegram", "https://t.me/us?start={token}")
+    await command(at, "link")
+    assert "https://t.me/us?start=once" in at.whispers(slack.ann)[-1]
+    assert not slack.messages(slack.general)
 
 
 async def test_the_model_is_named(at: Office, slack: SlackDouble) -> None:

@@ -22,7 +22,7 @@ from bot.channels.slack.installation import Installed, ManyWorkspaces, open_inst
 from bot.channels.slack.manifest import compare
 from bot.channels.slack.settings import SlackSettings
 from bot.finding import Finding
-from tests.bot.channels.slack.shelf import MemoryShelf
+from tests.bot.channels.shelf import MemoryShelf
 from tests.slack_double import SlackDouble
 
 KEYS = (SecretStr(Fernet.generate_key().decode()),)

@@ -10,7 +10,8 @@ import pytest
 
 from bot.messages import Used
 from bot.notices import notice
-from tests.bot.channels.slack.house import House, Office, office
+from tests.bot.channels.house import House
+from tests.bot.channels.slack.house import Office, office
 from tests.slack_double import SlackDouble
 
 

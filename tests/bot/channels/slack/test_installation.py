@@ -24,7 +24,7 @@ from bot.channels.slack.secret import Unreadable, Vault
 from bot.channels.slack.settings import SlackSettings
 from bot.messages import Unavailable
 from bot.variables import Misconfigured
-from tests.bot.channels.slack.shelf import MemoryShelf
+from tests.bot.channels.shelf import MemoryShelf
 from tests.slack_double import SlackDouble
 
 NOW = 1_000_000.0

@@ -18,7 +18,7 @@ from bot.channels.slack.installation import ManyWorkspaces, open_installations
 from bot.channels.slack.oauth import BoltInstallations, open_oauth
 from bot.channels.slack.scopes import SCOPES
 from bot.channels.slack.settings import SlackSettings
-from tests.bot.channels.slack.shelf import MemoryShelf
+from tests.bot.channels.shelf import MemoryShelf
 from tests.slack_double import SlackDouble
 
 PUBLIC = "https://chat.example"

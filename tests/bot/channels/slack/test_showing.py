@@ -17,7 +17,8 @@ from bot.channels.slack.status import Rhythm
 from bot.markup.outline import Outline
 from bot.messages import Unavailable
 from bot.notices import notice
-from tests.bot.channels.slack.outgoing import ANSWER, Asked, Books, Out, Tokens, killed, opened
+from tests.bot.channels.slack.outgoing import Asked, Out, Tokens, opened
+from tests.bot.channels.telling import ANSWER, Books, killed
 from tests.slack_double import Message, SlackDouble
 
 RISK = 0.08  # of each kind of trouble, at each call

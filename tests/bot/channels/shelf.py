@@ -33,6 +33,16 @@ class MemoryShelf:
         self._reach()
         self.notes.pop(name, None)
 
+    async def claim(self, name: str, owner: str, *, seconds: float) -> bool:
+        if await self.get(name) not in (None, owner):
+            return False
+        await self.put(name, owner, seconds=seconds)
+        return True
+
+    async def release(self, name: str, owner: str) -> None:
+        if await self.get(name) == owner:
+            await self.drop(name)
+
     async def names(self, prefix: str = "") -> Sequence[str]:
         self._reach()
         return sorted(
