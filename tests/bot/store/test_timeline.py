@@ -135,10 +135,11 @@ async def test_history_begins_at_the_reset(house: Any, store: Store) -> None:
 async def test_a_place_moves_with_what_was_said_but_onto_no_other(house: Any, store: Store) -> None:
     said = await house.say("before", place="old")
     assert await store.move("web", "old", to="new", site="new site")
+    place = (await house.one()).place
+    assert (place.id, place.key, place.site) == (said.place_id, "new", "new site")
     again = await house.say("after", place="new")
     assert again.place_id == said.place_id
     assert (await store.find("web", "new"), await store.find("web", "old")) == (said.place_id, None)
     assert not await store.move("web", "old", to="newer", site="")
     await house.say("elsewhere", place="other")
     assert not await store.move("web", "new", to="other", site="")
-    assert (await house.one()).place.site == "new site"
