@@ -19,6 +19,7 @@ from pathlib import Path
 
 import structlog
 
+from worker import leash
 from worker.backoff import BACK_OFF, BackOff
 
 log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ log = structlog.get_logger(__name__)
 LONGEST_LINE = 64 * 1024  # bytes; a longer line is heard in parts, so that a child cannot fill our memory
 LAST_LINES = 1.0  # seconds for the lines a child wrote just before it ended
 
-LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(leash.__file__)
 
 
 class CannotStart(Exception):
@@ -61,7 +62,7 @@ class Kept:
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it. Must run in the main thread (see leash.py). Raises CannotStart."""
+        """Start it. Must run in the main thread (see worker/leash.py). Raises CannotStart."""
         self._ended = asyncio.Event()
         try:
             process = subprocess.Popen(  # noqa: S603  # the command is ours, no shell

@@ -40,7 +40,7 @@ def run(
     kv_memory: Annotated[
         float | None, typer.Option(help="GiB for what answers attend to; 0: by what is free.")
     ] = None,
-    queues: Annotated[str | None, typer.Option(help="answers, bulk or both (FRONTDESK_QUEUES).")] = None,
+    queues: Annotated[str | None, typer.Option(help="answers or bulk (FRONTDESK_QUEUES).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info ... (FRONTDESK_LOG_LEVEL).")] = None,
     parent_pipe: Annotated[
         int | None, typer.Option(help="End when this file descriptor, a pipe from a parent, is closed.")
@@ -96,7 +96,8 @@ def _work(
     from worker.settings import ONE
 
     try:
-        if settings.devices != ONE or settings.model == DEFAULT:
+        answers = "answers" in settings.queues
+        if answers and (settings.devices != ONE or settings.model == DEFAULT):
             from worker.supervisor import supervise
 
             return supervise(settings, parent_pipe=parent_pipe)

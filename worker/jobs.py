@@ -82,17 +82,36 @@ class AnswerJob:
     @classmethod
     def decode(cls, text: str) -> AnswerJob:
         """Raises JobMalformed for an unknown kind or version, and for missing, unknown or mistyped fields."""
-        body = _object(text)
-        kind, version = body.pop("kind", None), body.pop("version", None)
-        if kind != cls.kind:
-            raise JobMalformed("This is no answer job.", **_sender(body))
-        if not _is_int(version) or version != cls.version:
-            raise JobMalformed(
-                f"This worker reads answer jobs of version {cls.version}, not {version!r:.20}: "
-                "run the same release of Frontdesk everywhere.",
-                **_sender(body),
-            )
-        return cls(**_checked(body, _JOB_TYPES, needed=_needed(cls)))
+        return cls(**_checked(_body(cls, text), _JOB_TYPES, needed=_needed(cls)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkJob:
+    """Work of hours. `chore` and `arguments` as `worker.bulk.chores` knows them; of two jobs with one id the higher
+    `attempt` counts."""
+
+    kind: ClassVar[str] = "bulk"
+    version: ClassVar[int] = 1
+
+    id: str
+    attempt: int
+    chore: str
+    arguments: tuple[str, ...]
+    deadline: float  # unix seconds
+    reply_to: str  # the job's own stream
+    correlation: str
+
+    def encode(self) -> str:
+        """The job as JSON."""
+        body: dict[str, Any] = {"kind": self.kind, "version": self.version}
+        for name in _BULK_TYPES:
+            body[name] = getattr(self, name)
+        return json.dumps(body, separators=(",", ":"))
+
+    @classmethod
+    def decode(cls, text: str | bytes) -> BulkJob:
+        """Raises JobMalformed for an unknown kind or version, and for missing, unknown or mistyped fields."""
+        return cls(**_checked(_body(cls, text), _BULK_TYPES, needed=_needed(cls)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +242,12 @@ _JOB_TYPES: dict[str, Callable[[object], bool]] = {
     "stop": _is_list(_is_text),
     **dict.fromkeys(("ignore_eos", "bulk"), _is_flag),
 }
+_BULK_TYPES: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("id", "chore", "reply_to", "correlation"), _is_text),
+    "attempt": _is_int,
+    "deadline": _is_number,
+    "arguments": _is_list(_is_text),
+}
 _EVENT_TYPES: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("job", "text", "code", "message", "note"), _is_text),
     **dict.fromkeys(("attempt", "index", "prompt_tokens", "completion_tokens", "engine_ms"), _is_int),
@@ -233,6 +258,21 @@ _EVENT_TYPES: dict[str, Callable[[object], bool]] = {
     "value": lambda _: True,
 }
 _EVENT_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _EVENTS.values()}
+
+
+def _body(kind: type[AnswerJob | BulkJob], text: str | bytes) -> dict[str, Any]:
+    """What a job of this kind says, kind and version checked."""
+    body = _object(text)
+    told, version = body.pop("kind", None), body.pop("version", None)
+    if told != kind.kind:
+        raise JobMalformed(f"This is no {kind.kind} job.", **_sender(body))
+    if not _is_int(version) or version != kind.version:
+        raise JobMalformed(
+            f"This worker reads {kind.kind} jobs of version {kind.version}, not {version!r:.20}: "
+            "run the same release of Frontdesk everywhere.",
+            **_sender(body),
+        )
+    return body
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

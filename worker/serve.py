@@ -27,6 +27,8 @@ from inference.engine import Engine, Load
 from inference.library import Library, ModelFolder
 from inference.opening import open_engine
 from worker.app import make_app
+from worker.bulk.recovery import Recovery
+from worker.bulk.work import BulkWork
 from worker.ending import Ending
 from worker.health import WorkerInfo
 from worker.heartbeat import Heartbeat, Listener
@@ -99,6 +101,7 @@ class _Process:
     engine: Engine | None = None
     exposition: Exposition | None = None
     publisher: Publisher | None = None
+    recovery: Recovery | None = None
     loaded: bool = False
 
     @property
@@ -119,6 +122,8 @@ class _Process:
             self._work(app, live=live, publisher=publisher, heartbeat=heartbeat)
         finally:
             publisher.close(within=TIMEOUT)
+            if self.recovery is not None:
+                self.recovery.stop(within=TIMEOUT)
             self.loaded = False
             heartbeat.stop(within=TIMEOUT)
             listener.stop(within=TIMEOUT)
@@ -151,6 +156,16 @@ class _Process:
                     heartbeat.beat()  # first: whom we replace says that it retires as soon as our parent knows
                 self._tell(LOADED)
             heartbeat.hurry()
+
+        if "bulk" in self.settings.queues:
+            BulkWork(
+                name=self.name,
+                client=self.client,
+                data=self.settings.data.absolute(),
+                asked_to_end=self.ending.asked.is_set,
+            ).register(app)
+            self.recovery = Recovery(client=self.client)
+            self.recovery.start()
 
         if not self.ending.asked.is_set():
             at_once = self.engine.slots + min(SPARE, self.engine.slots // 2) if self.engine else 1

@@ -159,7 +159,7 @@ class WorkerSettings(EnvironmentSettings):
         ("answers",),
         min_length=1,
         validation_alias="FRONTDESK_QUEUES",
-        description="what the worker takes on: answers, bulk, or both with a comma",
+        description="what the worker takes on: answers, or bulk (work of hours, see `frontdesk jobs`)",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", validation_alias="FRONTDESK_LOG_LEVEL", description="how much is logged, as JSON lines"
@@ -177,6 +177,13 @@ class WorkerSettings(EnvironmentSettings):
                 f"it cannot be a TPU. {tpu.REASON}. Set it to auto, cpu or cuda, or leave it out"
             )
         return value
+
+    @field_validator("queues")
+    @classmethod
+    def _one_kind(cls, queues: tuple[QueueName, ...]) -> tuple[QueueName, ...]:
+        if len(queues) > 1:
+            raise ValueError("a worker takes answers or bulk: work of hours has a worker of its own")
+        return queues
 
     @field_validator("queues", mode="before")
     @classmethod

@@ -214,7 +214,7 @@ class Reader:
         """The next events, none after BLOCK quiet seconds. Raises redis.RedisError."""
         answer: Any = await self._client.xread({self._stream: self._last}, count=500, block=int(BLOCK * 1000))
         events = []
-        for entry_id, body in _entries(answer):
+        for entry_id, body in entries_of(answer):
             self._last = entry_id
             try:
                 events.append(decode_event(body[b"e"]))
@@ -245,8 +245,9 @@ def _order(entry_id: Any) -> tuple[int, int]:
     return int(milliseconds), int(number or 0)
 
 
-def _entries(answer: Any) -> list[tuple[Any, dict[bytes, bytes]]]:
-    """XREAD's answer is a list of pairs in RESP2 and a mapping in RESP3, which nests each stream once more."""
+def entries_of(answer: Any) -> list[tuple[Any, dict[bytes, bytes]]]:
+    """What XREAD read from one stream: its answer is a list of pairs in RESP2, and a mapping in RESP3, which nests each
+    stream once more."""
     if not answer:
         return []
     if isinstance(answer, dict):

@@ -144,6 +144,9 @@ def _told(as_json: bool) -> Iterator[Callable[[Step], None]]:
 
         def progress(step: Step) -> None:
             status.update(STEPS[step])
+            if not aside.is_terminal:  # for whoever reads along: a log, a bulk worker
+                number = list(STEPS).index(step) + 1
+                aside.print(f"[{number}/{len(STEPS)}] {STEPS[step]}", markup=False, highlight=False)
 
         try:
             yield progress

@@ -217,7 +217,7 @@ def test_no_child_is_left_behind_when_the_parent_is_killed(leash: str, script: s
 def test_where_the_kernel_keeps_no_such_promise_a_watcher_does() -> None:
     """The way of macOS, tried everywhere: the child ends when the other end of the watcher's pipe closes."""
     script = (
-        "import sys; from bot.leash import watch; "
+        "import sys; from worker.leash import watch; "
         "sys.exit(watch([sys.executable, '-c', sys.argv[1]], pipe=sys.stdin.fileno()))"
     )
     tells = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
@@ -234,7 +234,7 @@ def test_where_the_kernel_keeps_no_such_promise_a_watcher_does() -> None:
 
 def test_a_watcher_passes_a_request_to_end_on() -> None:
     script = (
-        "import sys; from bot.leash import watch; "
+        "import sys; from worker.leash import watch; "
         "sys.exit(watch([sys.executable, '-c', sys.argv[1]], pipe=sys.stdin.fileno()))"
     )
     polite = (

@@ -50,9 +50,14 @@ def test_a_tpu_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch, varia
 def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://host")
     monkeypatch.setenv("FRONTDESK_MODEL", "starter")
-    monkeypatch.setenv("FRONTDESK_QUEUES", "answers, bulk")
+    monkeypatch.setenv("FRONTDESK_QUEUES", " bulk,")
     settings = WorkerSettings.read(model="other", device=None)
-    assert (settings.model, settings.device, settings.queues) == ("other", "auto", ("answers", "bulk"))
+    assert (settings.model, settings.device, settings.queues) == ("other", "auto", ("bulk",))
+
+
+def test_work_of_hours_has_a_worker_of_its_own() -> None:
+    with pytest.raises(SettingsError, match="answers or bulk"):
+        WorkerSettings.read(redis_url="redis://localhost", queues="answers,bulk")
 
 
 def test_the_command_says_what_is_missing_without_a_traceback() -> None:

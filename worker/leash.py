@@ -2,8 +2,8 @@
 
 Knows processes only, and nothing of ours: it is run as a script, so that it starts in a few milliseconds.
 2026-11: on Linux the kernel keeps the promise (PR_SET_PDEATHSIG) and this process becomes the program. The signal is
-bound to the parent's spawning *thread*, so the parent spawns from its main one. Elsewhere this process stays and
-watches standard input, a pipe whose other end only the parent holds.
+bound to the parent's spawning *thread*, so the parent spawns from one that lives as long as the program. Elsewhere
+this process stays and watches standard input, a pipe whose other end only the parent holds.
 """
 
 from __future__ import annotations
