@@ -184,17 +184,25 @@ def _short(answers: Round) -> str:
 
 
 def _targets(measured: list[Round]) -> list[Target]:
-    """Differences and ratios are taken within a round, where both sides met the same machine and question."""
+    """Ratios, and the typical difference, are taken within a round, where both sides met the same machine and question.
+    A slow first token is compared with the bare Generator's slow ones: the difference of two within one round has the
+    machine's noise twice, which `_noise` tells."""
     later, ratios = _later(measured, "shadow"), _ratios(measured, "shadow")
     held = [answers["hold"].late * 1000 for answers in measured]
+    slow = percentile(_firsts(measured, "shadow"), 0.95) - percentile(_firsts(measured, "bare", AGAIN), 0.95)
     return [
         Target("shadow: first token later than bare, ms, p50", percentile(later, 0.5), 15),
-        Target("shadow: first token later than bare, ms, p95", percentile(later, 0.95), 40),
+        Target("shadow: p95 of the first token beyond bare's p95, ms", slow, 40),
         Target(
             "shadow: tokens per second, share of bare, p50", statistics.median(ratios), 0.95, at_least=True
         ),
         Target("hold: first piece after bare had its characters, ms, p50", percentile(held, 0.5), 30),
     ]
+
+
+def _firsts(measured: list[Round], *sides: str) -> list[float]:
+    """When the first text of these sides came, milliseconds."""
+    return [answers[side].first * 1000 for answers in measured for side in sides]
 
 
 def _later(measured: list[Round], side: str) -> list[float]:
@@ -208,9 +216,11 @@ def _ratios(measured: list[Round], side: str) -> list[float]:
 
 def _noise(measured: list[Round]) -> str:
     later, ratios = _later(measured, AGAIN), _ratios(measured, AGAIN)
+    shadow = percentile(_later(measured, "shadow"), 0.95)
     return (
         f"noise of this machine, the bare Generator against itself: first token p50 {percentile(later, 0.5):+.1f} ms, "
-        f"p95 {percentile(later, 0.95):+.1f} ms; tokens per second {statistics.median(ratios):.3f}"
+        f"p95 {percentile(later, 0.95):+.1f} ms (shadow against it: {shadow:+.1f}); tokens per second "
+        f"{statistics.median(ratios):.3f}"
     )
 
 
