@@ -1,14 +1,12 @@
 """Files that come with a message, read as text; and files that we bring.
 
-Knows what counts as text, how much of it, and that a token goes to Slack's own addresses only. Everything else
-becomes a sentence for the person.
+Knows how much of it we take, and that a token goes to Slack's own addresses only. What counts as text stands in
+`bot.textfiles`; everything else becomes a sentence for the person.
 """
 
 from __future__ import annotations
 
-import codecs
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,53 +19,13 @@ from bot.channels.slack.events import file_of
 from bot.channels.slack.meanings import File
 from bot.messages import MAX_FILE_CHARS, Attachment
 from bot.notices import notice
+from bot.textfiles import MAX_BYTES, Unread, decoded, is_text
 
 log = structlog.get_logger(__name__)
 
-MAX_BYTES = 4 * MAX_FILE_CHARS  # the most that so many characters take
 SECONDS = 20.0
 LOOK_UP = "check_file_info"  # what Slack says of a file that it does not tell of
 TRIES = 2
-
-# What is text though its type does not begin with "text/".
-TEXT_TYPES = frozenset(
-    {
-        "application/ecmascript",
-        "application/javascript",
-        "application/json",
-        "application/ld+json",
-        "application/sql",
-        "application/toml",
-        "application/x-httpd-php",
-        "application/x-javascript",
-        "application/x-ndjson",
-        "application/x-perl",
-        "application/x-python",
-        "application/x-ruby",
-        "application/x-sh",
-        "application/x-yaml",
-        "application/xml",
-        "application/yaml",
-        "image/svg+xml",
-    }
-)
-# What is text whatever its type says: Slack calls what it does not know application/octet-stream.
-TEXT_ENDING = re.compile(
-    r"""\.(adoc|bash|bat|c|cc|cfg|clj|conf|cpp|cs|css|csv|dart|diff|env|erl|ex|go|graphql|groovy|h|hpp|hs|html|ini|
-    ipynb|java|jl|js|json|jsonl|jsx|kt|less|log|lua|m|md|mjs|ndjson|nim|patch|php|pl|properties|proto|ps1|py|r|rb|
-    rs|rst|scala|scss|sh|sql|srt|svg|swift|tex|tf|toml|ts|tsv|tsx|txt|vb|vue|xml|yaml|yml|zig)\Z""",
-    re.IGNORECASE | re.VERBOSE,
-)
-NOT_TEXT = frozenset({"text/rtf"})  # though the type begins so: it is full of marks
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-class Unread(Exception):
-    """A file that we cannot take; its message is the name of a notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +71,11 @@ class Files:
         """What a file says, in at most `left` characters. Raises Unread."""
         if file.access == LOOK_UP:
             raise Unread("file_unreachable")
-        if not _is_text(file):
+        if not is_text(file.name, file.mime):
             raise Unread("file_no_text")
         if file.size > MAX_BYTES or not left:
             raise Unread("file_oversized")
-        text = _decoded(await self._fetched(team, file))
+        text = decoded(await self._fetched(team, file))
         if len(text) > left:
             raise Unread("file_oversized")
         return text
@@ -183,22 +141,5 @@ class Files:
             raise SlackFailure(f"http_{status}", method=method)
 
 
-def _is_text(file: File) -> bool:
-    by_type = (file.mime.startswith("text/") and file.mime not in NOT_TEXT) or file.mime in TEXT_TYPES
-    return by_type or TEXT_ENDING.search(file.name) is not None
-
-
 def _is_page(file: File) -> bool:
     return "html" in file.mime or file.kind == "html"
-
-
-def _decoded(content: bytes) -> str:
-    """The text, read strictly. Raises Unread for what is none after all."""
-    encoding = next((name for mark, name in BOMS if content.startswith(mark)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        raise Unread("file_no_text") from None
-    if "\0" in text:
-        raise Unread("file_no_text")
-    return text

@@ -1,6 +1,6 @@
 """Shows an answer in the thread where it was asked for: one task reads it, one writes, a status stands beside.
 
-Knows how they end together. Leaves reading to `draft`, writing to `writing`, and the status to `status`.
+Knows how they end together. Leaves reading to `bot.draft`, writing to `writing`, and the status to `status`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import structlog
 
 from bot.channels.base import Answer, Desk
 from bot.channels.slack.api import Api, SlackFailure
-from bot.channels.slack.draft import Draft
 from bot.channels.slack.ladder import Ladder, Timing, Wanted
 from bot.channels.slack.ledger import Ledger
 from bot.channels.slack.people import People
@@ -21,6 +20,7 @@ from bot.channels.slack.posting import Thread
 from bot.channels.slack.status import Statuses
 from bot.channels.slack.trouble import meaning
 from bot.channels.slack.writing import Writer
+from bot.draft import Draft
 from bot.messages import Question
 
 log = structlog.get_logger(__name__)

@@ -17,12 +17,12 @@ from bot.bell import rung
 from bot.channels.base import Desk
 from bot.channels.slack.api import SlackFailure
 from bot.channels.slack.blocks import Block, Content, answered, stoppable
-from bot.channels.slack.draft import Draft
 from bot.channels.slack.ladder import WAYS, Ladder, Way
 from bot.channels.slack.ledger import Forgotten, Ledger
 from bot.channels.slack.posting import ASIDE, Thread
 from bot.channels.slack.stream import Growing, aside
 from bot.channels.slack.trouble import NOT_OFFERED, meaning
+from bot.draft import Draft
 from bot.markup.slack import cut, part, reach
 
 log = structlog.get_logger(__name__)

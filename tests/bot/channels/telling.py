@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.messages import Ending, Notice, Sending, Shown, State, Unavailable
+from tests.bot.channels.shelf import MemoryShelf
 
 ANSWER = 77  # an answer's id
 
 
 @dataclass
 class Fate:
-    """Lets a process die: at its n-th step it hangs until it is killed. What it asks of Slack and of the desk counts as
-    two steps each, before and after."""
+    """Lets a process die: at its n-th step it hangs until it is killed. What it asks of the platform and of the desk
+    counts as two steps each, before and after."""
 
     at: int = 0  # 0: never
     steps: int = 0
@@ -37,6 +38,7 @@ class Books:
     gone: bool = False
     stopped: list[int] = field(default_factory=list)
     sent_before: list[tuple[str, bool]] = field(default_factory=list)  # every change, in order
+    notes: MemoryShelf = field(default_factory=MemoryShelf)
     _sendings: dict[int, dict[str, Sending]] = field(default_factory=dict)
 
     async def sendings(self, message_id: int) -> Sequence[Sending]:
@@ -62,6 +64,9 @@ class Books:
     async def stop(self, place_id: int) -> bool:
         self.stopped.append(place_id)
         return True
+
+    def shelf(self, channel: str) -> MemoryShelf:
+        return self.notes
 
     def _reach(self) -> None:
         if self.away:

@@ -1,6 +1,6 @@
-"""An answer as far as it has been told: what one task reads and another writes to Slack.
+"""An answer as far as it has been told: what one task of a channel reads and another writes to its platform.
 
-Knows the answer's pieces and how it ended. Leaves when and where it is shown to `writing`.
+Knows the answer's pieces and how it ended. Leaves when and where it is shown to the channel.
 """
 
 from __future__ import annotations
