@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 GROUP = "frontdesk.commands"
 HELP = {  # so that the list of commands imports none of them
     "keys": "Make, list and revoke API keys.",
+    "data": "What is kept of people: give it out, delete it, back it up.",
     "worker": "Run a worker alone; it needs REDIS_URL.",
+    "jobs": "Have a bulk worker convert or train; see how it goes.",
     "models": "List models, look at one, make one of random weights.",
     "train": "Train models (needs the extra train).",
     "moderation": "Judge texts, check a policy, review what was stopped.",
@@ -88,7 +90,7 @@ class Commands(TyperGroup):
 
 def joined() -> dict[str, EntryPoint]:
     """The commands that other packages bring, by name; ours come first."""
-    ours = {"keys": EntryPoint("keys", "bot.keys:app", GROUP)}
+    ours = {name: EntryPoint(name, f"bot.{name}:app", GROUP) for name in ("keys", "data")}
     return ours | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in ours}
 
 
@@ -163,14 +165,16 @@ def chat(
 @app.command()
 def doctor(
     channel: Annotated[
-        Literal["slack"] | None, typer.Argument(help="Ask this channel's platform what it thinks of us.")
+        Literal["slack", "telegram"] | None,
+        typer.Argument(help="Ask this channel's platform what it thinks of us."),
     ] = None,
 ) -> None:
     """Look at configuration, database, Redis, model, ports and tokens, and say what to do."""
-    from bot.doctor import examine, examine_slack, surroundings
+    from bot.doctor import examine, examine_slack, examine_telegram, surroundings
 
-    if channel == "slack":
-        findings = asyncio.run(examine_slack(_settings(), surroundings()))
+    if channel is not None:
+        asked = {"slack": examine_slack, "telegram": examine_telegram}[channel]
+        findings = asyncio.run(asked(_settings(), surroundings()))
     else:
         findings = asyncio.run(examine(surroundings()))
     for finding in findings:

@@ -6,17 +6,13 @@ Knows the terminal and what a newcomer needs to see. What runs is told by `bot/a
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import io
-import os
 import time
-from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot.logs import FILE
-from bot.settings import PLANNED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +73,7 @@ def table(running: Running, *, device: str) -> Table:
 
     rows = {
         "page": running.url,
-        "channels": "\n".join(_channels(running)),
+        "channels": "\n".join(f"{name} is on" for name in running.channels),
         "model": f"{running.model} on {device}" if device else running.model,
         "screen": _screen(running),
         "data": str(running.data),
@@ -95,16 +91,3 @@ def _screen(running: Running) -> str:
     if running.shadow:
         return f"answers are shown before they are judged in {', '.join(running.shadow)} (policy {running.policy})"
     return f"every answer is judged before it is shown (policy {running.policy})"
-
-
-def _channels(running: Running) -> Generator[str, None, None]:
-    yield from (f"{name} is on" for name in running.channels)
-    for variable, name in PLANNED.items():
-        if name.lower() in running.channels:
-            continue
-        if importlib.util.find_spec(f"bot.channels.{name.lower()}") is not None:
-            yield f"{name} is off: {variable} turns it on"
-        elif os.environ.get(variable):
-            yield f"{name} is not in this version yet: {variable} has no effect"
-        else:
-            yield f"{name} is not in this version yet"

@@ -20,7 +20,6 @@ from bot.variables import ChannelSettings
 from worker.settings import EnvironmentSettings, RedisUrl, SettingsError, WorkerSettings
 
 __all__ = [
-    "PLANNED",
     "Settings",
     "SettingsError",
     "channel_variables",
@@ -31,12 +30,10 @@ __all__ = [
     "without_secrets",
 ]
 
-# Channels whose variables are part of the contract but whose code has not landed: saying so beats silence.
-PLANNED = {"TELEGRAM_BOT_TOKEN": "Telegram"}
-
 # What no child process and no log may see, whatever follows the prefix.
 SECRET_PREFIXES = ("SLACK_", "TELEGRAM_")
 HIDING = re.compile("TOKEN|SECRET|KEY")  # of those the ones whose values are secret in themselves
+EVERY_CHANNEL = "*"  # in FRONTDESK_MESSAGE_DAYS: those that are not named
 SECRET_VARIABLES = frozenset(
     {"DATABASE_URL", "FRONTDESK_API_KEYS", "FRONTDESK_ENCRYPTION_KEYS", "FRONTDESK_KEY"}
 )
@@ -84,6 +81,12 @@ class Settings(EnvironmentSettings):
         validation_alias="FRONTDESK_VERDICT_DAYS",
         description="days that a text which the screen stopped or doubted is kept for review; 0: none is kept",
     )
+    message_days: Annotated[Mapping[str, int], NoDecode] = Field(
+        {},
+        validation_alias="FRONTDESK_MESSAGE_DAYS",
+        description="days that conversations are kept: a number, or one for each channel, such as "
+        "`web=30, slack=365, *=90`; empty: for good",
+    )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         validation_alias="FRONTDESK_API_KEYS",
@@ -119,6 +122,30 @@ class Settings(EnvironmentSettings):
         validation_alias="FRONTDESK_MAX_WAIT",
         description="seconds; whose answer is expected to begin later than that is told at once to try again",
     )
+    person_messages: int = Field(
+        30,
+        ge=0,
+        validation_alias="FRONTDESK_PERSON_MESSAGES",
+        description="messages a minute that one person may send; 0: any number",
+    )
+    person_tokens: int = Field(
+        0,
+        ge=0,
+        validation_alias="FRONTDESK_PERSON_TOKENS",
+        description="tokens a day that one person may use, questions and answers together; 0: any number",
+    )
+    place_messages: int = Field(
+        0,
+        ge=0,
+        validation_alias="FRONTDESK_PLACE_MESSAGES",
+        description="messages a minute in one conversation, whoever sends them; 0: any number",
+    )
+    place_tokens: int = Field(
+        0,
+        ge=0,
+        validation_alias="FRONTDESK_PLACE_TOKENS",
+        description="tokens a day in one conversation, whoever uses them; 0: any number",
+    )
     trusted_proxies: int = Field(
         0,
         ge=0,
@@ -129,6 +156,17 @@ class Settings(EnvironmentSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", validation_alias="FRONTDESK_LOG_LEVEL", description="how much is logged, as JSON lines"
     )
+
+    @field_validator("message_days", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        given = [part.strip() for part in value.split(",") if part.strip()]
+        pairs = [(name.strip(), days.strip()) for name, _, days in (each.rpartition("=") for each in given)]
+        if not all(days.isdecimal() and 1 <= int(days) <= 36_500 for _, days in pairs):
+            raise ValueError("it takes days, 1 or more: 90, or web=30, slack=365, *=90")
+        return {name or EVERY_CHANNEL: int(days) for name, days in pairs}
 
     @field_validator("api_keys", "encryption_keys", mode="before")
     @classmethod
@@ -255,12 +293,14 @@ def table() -> str:
 def _rows() -> Iterator[str]:
     """The house's own variables, then those that only the worker reads, then those of channels."""
     from bot.channels.slack.settings import SlackSettings  # late: it brings aiohttp
+    from bot.channels.telegram.settings import TelegramSettings
 
     seen: set[str] = set()
     readers: tuple[type[EnvironmentSettings | ChannelSettings], ...] = (
         Settings,
         WorkerSettings,
         SlackSettings,
+        TelegramSettings,
     )
     for reader in readers:
         for name, field in reader.model_fields.items():
@@ -277,4 +317,4 @@ def _shown(default: object) -> str:
         default = ",".join(map(str, default))
     if isinstance(default, bool):
         default = str(default).lower()
-    return "" if default in (None, "") else f"`{default}`"
+    return "" if default in (None, "", {}) else f"`{default}`"

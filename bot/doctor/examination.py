@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.doctor.answering import check_model, check_personas
-from bot.doctor.channels import check_slack
-from bot.doctor.environment import check_tokens, check_unknown
+from bot.doctor.channels import check_slack, check_telegram
+from bot.doctor.environment import check_unknown
 from bot.doctor.judging import check_classifier, check_policy, check_review, check_screen
 from bot.doctor.machine import check_gpu, check_python, check_tpu
 from bot.doctor.network import check_keys, check_port, check_proxy
@@ -42,7 +42,6 @@ async def examine(
     """Every check, whatever the others found."""
     findings = [
         check_python(),
-        *check_tokens(environment),
         *check_unknown(environment),
         *check_tpu(environment),
     ]
@@ -55,7 +54,8 @@ async def examine(
         ]
         return [*findings, *wrong]
     findings += await asyncio.to_thread(lambda: [check(settings) for check in PLAIN])
-    findings += await asyncio.to_thread(check_slack, settings, environment)
+    for check in (check_slack, check_telegram):
+        findings += await asyncio.to_thread(check, settings, environment)
     findings += await asyncio.gather(*(check(settings) for check in ASKED))
     return [_without_secrets(finding, settings) for finding in findings]
 

@@ -113,6 +113,12 @@ def test_the_doctor_fails_when_something_is_wrong(run: CliRunner, monkeypatch: p
     assert "hunter2" not in done.output
 
 
+@pytest.mark.parametrize("channel", ["slack", "telegram"])
+def test_a_channel_that_is_not_set_up_has_a_doctor_who_says_so(run: CliRunner, channel: str) -> None:
+    done = run.invoke(cli.app, ["doctor", channel])
+    assert (done.exit_code, f"{channel.title()}: not set up" in done.stdout) == (0, True)
+
+
 def test_a_key_is_printed_once_listed_without_its_secret_and_revoked(run: CliRunner, tmp_path: Path) -> None:
     made = run.invoke(
         cli.app, ["keys", "create", "--name", "ci [/b]", "--screen", "shadow", "--scope", "admin"]

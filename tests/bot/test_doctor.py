@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from bot.doctor import Finding, examine, surroundings
+from bot.channels.telegram import doctor as telegram_doctor
+from bot.doctor import Finding, examine, examine_telegram, surroundings
 from bot.embedded import embedded_redis
 from bot.settings import Settings, SettingsError
 from bot.store import Store
@@ -81,22 +82,31 @@ async def test_a_wrong_setting_is_named_and_the_rest_is_not_guessed() -> None:
     assert said == ["FRONTDESK_PORT: wrong", "REDIS_URL: wrong too"]
 
 
+TELEGRAM = {"TELEGRAM_BOT_TOKEN": "123456789:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"}
+
+
 @pytest.mark.parametrize(
     ("variable", "wrong", "right"),
     [
-        ("TELEGRAM_BOT_TOKEN", "no-telegram-token", "123456789:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"),
-        ("TELEGRAM_API_URL", "https://tg.example.com/", "http://127.0.0.1:8081"),
+        ("TELEGRAM_BOT_TOKEN", "no-telegram-token", TELEGRAM["TELEGRAM_BOT_TOKEN"]),
+        ("TELEGRAM_API_URL", "https://tg.example.com/bot", "http://127.0.0.1:8081"),
         ("TELEGRAM_WEBHOOK_SECRET", "with spaces in it", "a-webhook_secret"),
     ],
 )
-async def test_a_token_of_the_wrong_shape_is_found_and_not_repeated(
+async def test_what_is_wrong_with_the_variables_of_telegram_is_found_and_not_repeated(
     variable: str, wrong: str, right: str, tmp_path: Path
 ) -> None:
-    bad = (await found({variable: wrong}, data=tmp_path))[variable]
+    house = {"data": tmp_path, "public_url": "https://chat.example"}
+    bad = (await found({**TELEGRAM, variable: wrong}, **house))[variable]
     assert bad.state == "fail"
     assert bad.todo
     assert wrong not in f"{bad}"
-    assert (await found({variable: right}, data=tmp_path))[variable].state in ("ok", "warn")
+    good = (await found({**TELEGRAM, variable: right}, **house))["Telegram"]
+    assert ("a webhook" if variable == "TELEGRAM_WEBHOOK_SECRET" else "long polling") in good.said
+
+
+async def test_a_telegram_that_is_not_set_up_is_not_spoken_of(tmp_path: Path) -> None:
+    assert "Telegram" not in await found({}, data=tmp_path)
 
 
 async def test_what_is_wrong_with_the_variables_of_slack_is_found_and_not_repeated(tmp_path: Path) -> None:
@@ -110,10 +120,29 @@ async def test_what_is_wrong_with_the_variables_of_slack_is_found_and_not_repeat
     assert "Slack" not in await found({}, data=tmp_path)
 
 
+async def test_asking_telegram_makes_no_database_and_uses_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def examined(options: Any, *, shelf: Any) -> list[Finding]:
+        assert shelf is None or await shelf.get("nothing") is None
+        return [Finding("ok", "Telegram", f"{'without' if shelf is None else 'with'} a shelf")]
+
+    monkeypatch.setattr(telegram_doctor, "examine", examined)
+    settings = Settings.read(data=tmp_path / "new")
+    (finding,) = await examine_telegram(settings, {})
+    assert finding.said == "without a shelf"
+    assert not (tmp_path / "new").exists()
+    async with Store.open(settings.database()):
+        pass
+    (finding,) = await examine_telegram(settings, {})
+    assert finding.said == "with a shelf"
+
+
 async def test_a_misspelt_variable_is_warned_of(tmp_path: Path) -> None:
-    findings = await found({"FRONTDESK_PROT": "8080", "FRONTDESK_PORT": "8080"}, data=tmp_path)
-    assert findings["FRONTDESK_PROT"].state == "warn"
-    assert "FRONTDESK_PORT" not in findings
+    misspelt = {"FRONTDESK_PROT": "8080", "SLACK_TOKEN": "xoxb-1", "TELEGRAM_TOKEN": "1:a"}
+    findings = await found({**misspelt, "FRONTDESK_PORT": "8080", "PATH": "/bin"}, data=tmp_path)
+    assert {findings[variable].state for variable in misspelt} == {"warn"}
+    assert not {"FRONTDESK_PORT", "PATH"} & set(findings)
 
 
 async def test_a_missing_model_and_broken_files_are_failures_with_their_own_sentences(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from bot.channels.slack.settings import SlackSettings
+from bot.channels.telegram.settings import TelegramSettings
 from bot.cli import app
 from bot.settings import Settings, known_variables
 from worker.settings import WorkerSettings
@@ -109,6 +110,7 @@ def test_every_setting_reaches_its_container():
     for service, reader in (
         ("bot", Settings),
         ("bot", SlackSettings),
+        ("bot", TelegramSettings),
         ("worker", WorkerSettings),
         ("worker-gpu", WorkerSettings),
     ):
