@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
+from bot.settings import EVERY_CHANNEL
 from bot.store import Store, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,9 @@ class Housekeeping:
 
     store: Store
     days: int  # that the text of a verdict is kept
+    message_days: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by channel, "*" for the others; none: for good
     clock: Callable[[], float] = time.time
 
     async def run(self) -> None:
@@ -42,6 +46,7 @@ class Housekeeping:
         now = self.clock()
         try:
             dropped = await self.store.clear_texts(before=now - self.days * DAY)
+            await self._clear_messages(now)
             await self.store.clear_events(handled_before=now - HANDLED, failed_before=now - FAILED)
         except StoreUnavailable as error:
             log.warning("what is due could not be dropped yet", cause=str(error))
@@ -49,3 +54,12 @@ class Housekeeping:
         if dropped:
             log.info("texts of verdicts were dropped", texts=dropped, older_than_days=self.days)
         return True
+
+    async def _clear_messages(self, now: float) -> None:
+        for channel in await self.store.channels() if self.message_days else ():
+            days = self.message_days.get(channel, self.message_days.get(EVERY_CHANNEL))
+            if days is None:
+                continue
+            cleared = await self.store.clear_messages(channel, before=now - days * DAY)
+            if cleared:
+                log.info("messages were dropped", channel=channel, messages=cleared, older_than_days=days)

@@ -40,6 +40,26 @@ _KNOWN = (
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Somebody who has spoken, as often as is still kept, and when last (UTC, seconds since 1970). `identities` are
+    CHANNEL/KEY."""
+
+    identities: tuple[str, ...]
+    name: str
+    messages: int
+    last: float | None
+
+    def plain(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "identities": list(self.identities),
+            "name": self.name,
+            "messages": self.messages,
+            "last": self.last,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """Speaks to the tables of people."""
 
@@ -99,6 +119,31 @@ class People:
         theirs = select(identity.c.person_id).where(identity.c.channel == channel, identity.c.key == key)
         async with self.database.read() as connection:
             return (await connection.execute(theirs)).scalar_one_or_none()
+
+    async def people(self, words: str = "", *, limit: int) -> list[Known]:
+        """Those whose name or key holds `words`, whoever spoke last first. Raises StoreUnavailable."""
+        like = or_(
+            person.c.name.icontains(words, autoescape=True), identity.c.key.icontains(words, autoescape=True)
+        )
+        matching = select(identity.c.person_id).join(person, person.c.id == identity.c.person_id).where(like)
+        last = func.max(message.c.created)
+        them = (
+            select(person.c.id, person.c.name, func.count(message.c.id).label("messages"), last.label("last"))
+            .outerjoin(message, message.c.person_id == person.c.id)
+            .where(person.c.id.in_(matching))
+            .group_by(person.c.id, person.c.name)
+            .order_by(last.desc().nulls_last(), person.c.id)
+            .limit(limit)
+        )
+        async with self.database.read() as connection:
+            rows = (await connection.execute(them)).all()
+            named = select(identity).where(identity.c.person_id.in_([row.id for row in rows]))
+            identities: dict[int, list[str]] = {}
+            for each in await connection.execute(named.order_by(identity.c.id)):
+                identities.setdefault(each.person_id, []).append(f"{each.channel}/{each.key}")
+        return [
+            Known(tuple(identities.get(row.id, ())), row.name, int(row.messages), row.last) for row in rows
+        ]
 
     async def used(self, person_id: int) -> Used:
         """What a person has used so far. Raises StoreUnavailable."""

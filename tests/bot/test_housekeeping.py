@@ -18,6 +18,7 @@ class Drawer:
     away: int = 0  # so many looks find the database away
     asked: list[float] = field(default_factory=list)
     events: list[tuple[float, float]] = field(default_factory=list)
+    messages: dict[str, float] = field(default_factory=dict)
 
     async def clear_texts(self, *, before: float) -> int:
         self.asked.append(before)
@@ -29,9 +30,17 @@ class Drawer:
         self.events.append((handled_before, failed_before))
         return 1
 
+    async def channels(self) -> list[str]:
+        return ["slack", "telegram", "web"]
 
-def house(drawer: Any, *, days: int = 30) -> Housekeeping:
-    return Housekeeping(store=drawer, days=days, clock=lambda: 100 * DAY)
+    async def clear_messages(self, channel: str, *, before: float) -> int:
+        self.messages[channel] = before
+        return 1
+
+
+def house(drawer: Any, *, days: int = 30, **message_days: int) -> Housekeeping:
+    given = {name.replace("others", "*"): each for name, each in message_days.items()}
+    return Housekeeping(store=drawer, days=days, message_days=given, clock=lambda: 100 * DAY)
 
 
 async def test_texts_older_than_the_days_are_dropped() -> None:
@@ -40,6 +49,17 @@ async def test_texts_older_than_the_days_are_dropped() -> None:
     assert await house(drawer, days=0).tidy()  # none is kept: not even one of today
     assert drawer.asked == [70 * DAY, 100 * DAY]
     assert drawer.events == [(93 * DAY, 70 * DAY)] * 2
+
+
+async def test_conversations_stay_for_good_unless_their_channel_has_days() -> None:
+    for given, dropped in (
+        ({}, {}),
+        ({"web": 30}, {"web": 70 * DAY}),
+        ({"web": 30, "others": 90}, {"slack": 10 * DAY, "telegram": 10 * DAY, "web": 70 * DAY}),
+    ):
+        drawer = Drawer()
+        assert await house(drawer, **given).tidy()
+        assert drawer.messages == dropped
 
 
 async def test_a_database_that_is_away_is_asked_again_soon(monkeypatch: Any) -> None:
