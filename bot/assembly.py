@@ -22,6 +22,7 @@ from aiohttp import web
 
 from bot import channels as channel_package
 from bot import personas
+from bot.allowance import Allowance, Limit
 from bot.bell import Bell
 from bot.channels.base import Channel, ChannelOptions
 from bot.classifier import open_classifier
@@ -132,6 +133,11 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         metrics=metrics,
         keeps_texts=settings.verdict_days > 0,
         meeting=Meeting(store=store),
+        allowance=Allowance(
+            store=store,
+            person=Limit(messages=settings.person_messages, tokens=settings.person_tokens),
+            place=Limit(messages=settings.place_messages, tokens=settings.place_tokens),
+        ),
     )
     owner = _owner()
     desk = HouseDesk(conversation=conversation, owner=owner)
@@ -158,7 +164,9 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _House:
         model=models.default.reference,
         health=health,
         moderator=moderator,
-        housekeeping=Housekeeping(store=store, days=settings.verdict_days),
+        housekeeping=Housekeeping(
+            store=store, days=settings.verdict_days, message_days=settings.message_days
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal, get_args
 
-Command = Literal["stop", "reset", "model", "help", "forget", "link", "unknown"]
+Command = Literal["stop", "reset", "model", "help", "forget", "link", "usage", "unknown"]
 
 # A command is the whole message: "/stop" is one, "/etc/hosts is broken" and "/help me move" are not.
 _COMMAND = re.compile(r"/([a-z]{2,20})(?:@\w+)?", re.IGNORECASE)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 
 from bot import commands
+from bot.allowance import Allowance
 from bot.answering import Answering, Parts
 from bot.meeting import Meeting
 from bot.messages import (
@@ -39,6 +40,7 @@ class Conversation(Parts):
     """What comes in, and what is asked for; one per process."""
 
     meeting: Meeting
+    allowance: Allowance
     woken: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to answer
 
     # -- in ------------------------------------------------------------------------------------------------
@@ -51,6 +53,8 @@ class Conversation(Parts):
         """
         incoming = _cleaned(incoming)
         command = commands.parse(incoming.text)
+        if command is None:
+            await self.allowance.check(incoming)
         accepted = await self.store.accept(
             channel=incoming.place.channel,
             key=incoming.key,
@@ -94,6 +98,9 @@ class Conversation(Parts):
             case "help":
                 more = [notice("help_link", language)] if incoming.place.channel in ALONE else []
                 sentence = "\n".join([notice("help", language), *more])
+            case "usage":
+                place, person = incoming.place, incoming.person
+                sentence = await self.allowance.today(place.channel, person.key, language=language)
             case "link" if incoming.place.channel in ALONE:
                 addresses = await self.meeting.invitations(incoming.person)
                 sentence = notice(

@@ -16,9 +16,11 @@ from bot.store.keys import Keys
 from bot.store.links import Links
 from bot.store.outbox import Outbox
 from bot.store.people import People
+from bot.store.retention import Retention
 from bot.store.schema import migrate
 from bot.store.sessions import Sessions
 from bot.store.shelf import Shelf
+from bot.store.spending import Spending
 from bot.store.timeline import Timeline
 from bot.store.verdicts import Verdicts
 
@@ -37,6 +39,8 @@ class Store:
         events = Events(database)
         amending = Amending(database, people, inbox)
         outbox = Outbox(database)
+        retention = Retention(database)
+        spending = Spending(database)
         links = Links(database, people)
         self._database = database
         # what platforms deliver
@@ -50,6 +54,8 @@ class Store:
         self.clear_events = events.clear
         # what comes in
         self.accept = inbox.accept
+        self.seen = inbox.seen
+        self.spent = spending.spent
         self.revise = amending.revise
         self.withdraw = amending.withdraw
         self.again = amending.again
@@ -91,10 +97,13 @@ class Store:
         self.forget = people.forget
         self.agree = people.agree
         self.agreed = people.agreed
+        self.people = people.people
         self.elsewhere = links.elsewhere
         self.invite = links.invite
         self.invited = links.invited
         self.link = links.link
+        self.channels = retention.channels
+        self.clear_messages = retention.clear_messages
         self.open_session = sessions.open_session
         self.session = sessions.session
         # who may ask, and what it cost

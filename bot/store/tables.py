@@ -331,6 +331,8 @@ class ApiKey(Kept, table=True):
 class Usage(Kept, table=True):
     """What an answer cost. Numbers only: it outlives the message, so it refers to it without a foreign key."""
 
+    __table_args__ = (Index(None, "person_id", "created"), Index(None, "place_id", "created"))
+
     id: int | None = _id()
     key_id: int | None = _to("api_key.id", null=True)
     person_id: int | None = _to("person.id", null=True)

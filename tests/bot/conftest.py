@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot import personas
+from bot.allowance import Allowance
 from bot.bell import Bell
 from bot.conversation import Conversation
 from bot.meeting import Meeting
@@ -135,6 +136,7 @@ async def desk(tmp_path, chat) -> AsyncIterator[Desk]:
             bell=Bell(),
             metrics=Metrics(),
             meeting=Meeting(store=store),
+            allowance=Allowance(store=store),
         )
         script.append(Desk(conversation, queue, store))
         yield script[0]

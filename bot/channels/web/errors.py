@@ -33,6 +33,7 @@ STATUS = {
     "oversized": 413,
     "empty": 422,
     "flood": 429,
+    "spent": 429,
     "crowded": 429,
     "failed": 500,
     "busy": 503,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bot import personas
+from bot.allowance import Allowance
 from bot.bell import Bell
 from bot.conversation import Conversation
 from bot.desk import HouseDesk
@@ -41,6 +42,7 @@ def desk(store: Store) -> HouseDesk:
             bell=Bell(),
             metrics=Metrics(),
             meeting=Meeting(store=store),
+            allowance=Allowance(store=store),
         )
     )
 
