@@ -5,6 +5,7 @@ Knows JSON and how a mistake is named. Which fields there are is not known here.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, NoReturn, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic_core import ErrorDetails
 from bot.gateway.errors import ApiError, BadRequest
 
 LIMIT = 1 << 20  # bytes; a context of 200,000 tokens of English text still fits
+SECONDS = 30.0  # for the body to arrive, from a train as well; a slow sender holds no handler for longer
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,14 +43,23 @@ UNREADABLE = "the text holds unpaired surrogates"
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """The JSON object in the body. Raises ApiError: 413 beyond LIMIT, 400 where it is no JSON object."""
+    """The JSON object in the body. Raises ApiError: 413 beyond LIMIT, 408 after SECONDS, 400 where it is no JSON
+    object."""
     if (request.content_length or 0) > LIMIT:
         raise _too_large()
     parts = bytearray()
-    async for part in request.content.iter_any():
-        parts += part
-        if len(parts) > LIMIT:
-            raise _too_large()
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for part in request.content.iter_any():
+                parts += part
+                if len(parts) > LIMIT:
+                    raise _too_large()
+    except TimeoutError:
+        raise ApiError(
+            f"The request took longer than {SECONDS:g} seconds to arrive.",
+            status=408,
+            code="request_timeout",
+        ) from None
     try:
         value = json.loads(parts.decode("utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

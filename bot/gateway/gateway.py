@@ -14,6 +14,7 @@ from bot.gateway.completions import Completions
 from bot.gateway.errors import ApiError, Handler, spoken
 from bot.gateway.models import ModelCards
 from bot.gateway.moderations import Moderations
+from bot.gateway.openapi import document
 from bot.gateway.prompts import Prompts
 from bot.metrics import Metrics
 from bot.models import Models
@@ -59,9 +60,10 @@ class Gateway:
         return [
             *_route("POST", "/v1/chat/completions", completions.create),
             *_route("GET", "/v1/models", cards.index),
-            *_route("GET", "/v1/models/{model:.+}", cards.show),
+            *_route("GET", "/v1/models/{model:(?s:.+)}", cards.show),
             *_route("POST", "/v1/moderations", moderations.create),
-            web.route("*", "/v1/{tail:.*}", spoken(_unknown)),
+            *_route("GET", "/v1/openapi.json", document),
+            web.route("*", "/v1/{tail:(?s:.*)}", spoken(_unknown)),
         ]
 
 

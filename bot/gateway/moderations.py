@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -62,10 +62,23 @@ def _texts(value: object) -> object:
     return value
 
 
-class _Body(BaseModel):
+class InputPart(BaseModel):
+    """A text, as OpenAI wraps it."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Body(BaseModel):
+    """Texts to be judged."""
+
     model_config = ConfigDict(strict=True, extra="allow")
 
-    input: Annotated[list[str], BeforeValidator(_texts), Field(min_length=1, max_length=INPUTS)]
+    input: Annotated[
+        list[str],
+        BeforeValidator(_texts, json_schema_input_type=str | list[str | InputPart]),
+        Field(min_length=1, max_length=INPUTS),
+    ]
     model: str = ""  # OpenAI's names are taken as they come: the answer says which policy judged
 
 
@@ -80,7 +93,7 @@ class Moderations:
         """Judge each text by itself, as a person's message."""
         caller = await self.access.caller(request)
         body = await read_object(request)
-        asked = read_model(_Body, {name: value for name, value in body.items() if value is not None})
+        asked = read_model(Body, {name: value for name, value in body.items() if value is not None})
         refuse_options(asked.model_extra or {})
         texts = [_readable(text, number) for number, text in enumerate(asked.input)]
         verdicts = []

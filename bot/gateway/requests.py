@@ -51,7 +51,7 @@ class Completion:
 def parse(body: dict[str, Any]) -> Completion:
     """The request in a JSON object. Raises BadRequest naming the first parameter that is wrong or not supported."""
     given = {name: value for name, value in body.items() if value is not None}  # null says nothing
-    asked = read_model(_Body, given)
+    asked = read_model(Body, given)
     refuse_options(asked.model_extra or {})
     options = asked.stream_options
     if options and not asked.stream:
@@ -97,25 +97,43 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 
-class _Part(_Strict):
+class ContentPart(_Strict):
+    """A piece of a message's text."""
+
     type: Literal["text"]
     text: str
 
 
-class _Message(_Strict):
+class Message(_Strict):
+    """Something said."""
+
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[_Part], BeforeValidator(_parts), Field(min_length=1)]
+    content: Annotated[
+        list[ContentPart],
+        BeforeValidator(_parts, json_schema_input_type=str | list[ContentPart]),
+        Field(min_length=1),
+    ]
 
 
-class _StreamOptions(_Strict):
+_Stop = Annotated[str, Field(min_length=1)]
+
+
+class StreamOptions(_Strict):
+    """What a stream tells beside the answer."""
+
     include_usage: bool | None = None
 
 
-class _Body(_Strict):
-    model: str
-    messages: Annotated[list[_Message], Field(min_length=1, max_length=MESSAGES)]
+class Body(_Strict):
+    """A request for an answer. What asks for something that CTranslate2 cannot do is refused by name."""
+
+    model: Annotated[str, Field(examples=["default"])]
+    messages: Annotated[
+        list[Message],
+        Field(min_length=1, max_length=MESSAGES, examples=[[{"role": "user", "content": "Hello!"}]]),
+    ]
     stream: bool = False
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = TEMPERATURE
@@ -127,11 +145,13 @@ class _Body(_Strict):
     ignore_eos: bool = False
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
     stop: Annotated[
-        list[Annotated[str, Field(min_length=1)]], BeforeValidator(_one_or_many), Field(max_length=STOPS)
+        list[_Stop],
+        BeforeValidator(_one_or_many, json_schema_input_type=_Stop | list[_Stop]),
+        Field(max_length=STOPS),
     ] = []  # pydantic copies defaults
 
 
-def _max_tokens(asked: _Body) -> int | None:
+def _max_tokens(asked: Body) -> int | None:
     old, new = asked.max_tokens, asked.max_completion_tokens
     if old is not None and new is not None and old != new:
         raise BadRequest(
@@ -142,7 +162,7 @@ def _max_tokens(asked: _Body) -> int | None:
     return old if new is None else new
 
 
-def _turns(messages: list[_Message]) -> tuple[Turn, ...]:
+def _turns(messages: list[Message]) -> tuple[Turn, ...]:
     """System messages in a row become one turn, since most chat templates read only the first."""
     turns: list[Turn] = []
     for number, message in enumerate(messages):
@@ -154,7 +174,7 @@ def _turns(messages: list[_Message]) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _text(message: _Message, *, at: str) -> str:
+def _text(message: Message, *, at: str) -> str:
     for part in message.content:
         refuse_message_fields(part.model_extra or {}, at=at)
     return _readable("".join(part.text for part in message.content), param=at)

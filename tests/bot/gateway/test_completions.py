@@ -362,3 +362,18 @@ async def test_unknown_paths_and_wrong_methods_answer_in_openais_shape(house: An
         assert (await response.json())["error"]["code"] == "method_not_allowed"
     status, answer = await house.post("/v1/models/tiny", json={})
     assert (status, answer["error"]["code"]) == (405, "method_not_allowed")
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_a_408(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.gateway.body.SECONDS", 0.1)
+    left = asyncio.Event()
+
+    async def slow() -> Any:
+        yield b"{"
+        await left.wait()
+
+    status, answer = await house.post(data=slow())
+    left.set()
+    assert (status, answer["error"]["code"]) == (408, "request_timeout")
