@@ -16,7 +16,7 @@ from bot.answering import Postponed
 from bot.bell import rung
 from bot.channels.base import Channel
 from bot.conversation import Conversation
-from bot.messages import Person, Place, Question
+from bot.messages import NotNow, Person, Place, Question
 from bot.notices import notice
 from bot.store import Lease, LeaseLost, Store, StoreUnavailable
 
@@ -29,6 +29,7 @@ AT_ONCE = 64  # answers in this process; more wait in SQL
 POSTPONED_SECONDS = 2.0  # between two tries while the queue is away
 SHOWINGS = 12  # tries of a channel to show one answer: about ten minutes
 SHOWING_LONGEST = 60.0  # seconds between two of them
+RESTING_LONGEST = 500.0  # seconds that a platform may ask for at once; one that asks for more is asked again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,10 @@ class Dispatcher:
             with suppress(StoreUnavailable, LeaseLost):
                 await asyncio.shield(self.store.release(lease))
             raise
+        except NotNow as asked:
+            log.info("an answer waits for its platform", seconds=asked.seconds)
+            with suppress(StoreUnavailable, LeaseLost):
+                await self.store.release(lease, seconds=min(asked.seconds, RESTING_LONGEST))
         except Exception:
             log.exception("an answer could not be shown", attempt=lease.attempt)
             await self._show_later(lease)

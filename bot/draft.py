@@ -38,10 +38,17 @@ class Draft:
         self.over = True
         self.changed.set()
 
+    def break_off(self) -> None:
+        """Nothing more will be told by us: whoever tells it again has the notices, too."""
+        if self.ending is None:
+            self.notices.clear()
+        self.close()
+
     def sentences(self, language: str) -> tuple[str, ...]:
-        """What the house says below the answer: one that did not come to its end, or came to nothing, says so."""
+        """What the house says below the answer: one that did not come to its end, or came to nothing, says so. Where
+        somebody answers by hand there is none."""
         state = self.ending.state if self.ending else ""
-        if state == "done" and not self.text.strip():
+        if state == "done" and self.ending and self.ending.answer_id is not None and not self.text.strip():
             state = "failed"
         untold = state == "stopped" or (state == "failed" and not self.notices)
         return (*self.notices, notice(state, language)) if untold else tuple(self.notices)

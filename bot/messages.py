@@ -110,6 +110,14 @@ class Unavailable(Exception):
     """The house cannot get at what it keeps; nothing was changed, and a later try may succeed."""
 
 
+class NotNow(Exception):
+    """A platform asks to be left alone for so many seconds: what was to be shown is shown after that."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not before {seconds:g} s")
+        self.seconds = seconds
+
+
 class Unreadable(Exception):
     """A kept event that no later try can read: it stays as it is, for people to look at, and is left out."""
 

@@ -6,9 +6,9 @@ Knows how they are read and told. What they mean is each channel's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
 
 
 class Misconfigured(Exception):
@@ -42,3 +42,24 @@ class ChannelSettings(BaseModel):
             for each in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         return [each.removeprefix(": ") for each in said]
+
+
+def parts(value: object) -> object:
+    """What stands between the commas, where it is text."""
+    if not isinstance(value, str):
+        return value
+    return frozenset(part.strip() for part in value.split(",") if part.strip())
+
+
+def yes_or_no(value: object) -> object:
+    """The words for yes and no in any case, where it is text. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ValueError("it takes true or false")
+    return value.lower()
+
+
+# A variable that takes words, or ids, separated by commas; and one that takes true or false.
+Words = Annotated[frozenset[str], BeforeValidator(parts)]
+YesOrNo = Annotated[bool, BeforeValidator(yes_or_no)]

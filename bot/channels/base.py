@@ -141,6 +141,10 @@ class Desk(Protocol):
         """What a person has used so far."""
         ...
 
+    async def today(self, person: Person) -> str:
+        """What a person has used today, and of how much, as a sentence."""
+        ...
+
     async def export(self, person: Person) -> Mapping[str, Any]:
         """Everything that is kept of a person, ready for JSON."""
         ...
@@ -277,5 +281,6 @@ class Channel(Protocol):
 
         It is told from its beginning, also what an earlier attempt has shown: `Desk.sendings` knows what of it was
         sent. The last thing is an Ending, but for a pause of the queue: then the generator raises, and so does this.
+        What it raises else is tried again some times; NotNow as often as the platform asks for it.
         """
         ...

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from bot.markup import telegram_tables
+from bot.markup.stars import read_wide_stars
 from bot.markup.telegram_inline import flat, may_be_linked, write_inline
 from bot.markup.telegram_page import Page
 
@@ -38,6 +39,7 @@ def _parser() -> MarkdownIt:
     options = {"html": False, "linkify": True, "maxNesting": DEEPEST}
     parser = _Markdown("commonmark", options).enable(["table", "strikethrough"])
     parser.inline.ruler.enable("linkify")  # whole addresses alone: README.md is none
+    read_wide_stars(parser)
     # The same blocks as in `outline`: definitions of links and raw HTML are words.
     return parser.disable(["reference", "html_block", "html_inline"])
 

@@ -151,8 +151,8 @@ HOUSE: Words = {
     },
     "somebody": {"en": "Somebody", "zh": "有人"},
     "file_no_text": {
-        "en": "I can read only text, and {file} is none, so I left it out.",
-        "zh": "我只能读取文本文件，{file} 不是文本，因此我没有读取它。",
+        "en": "I can read only text in UTF-8, and {file} is something else, so I left it out.",
+        "zh": "我只能读取 UTF-8 编码的文本文件，{file} 不是，因此我没有读取它。",
     },
     "file_oversized": {
         "en": "{file} is too long for me, so I left it out: all files of a message together may have {limit} "

@@ -57,6 +57,7 @@ SLACK: Words = {
         "{command} stop: stop the answer of our last conversation here\n"
         "{command} reset: begin that conversation anew\n"
         "{command} model: which model answers\n"
+        "{command} usage: how much you have used today\n"
         "{command} link: let me know you in another channel, too\n"
         "{command} forget: delete everything you wrote to me\n"
         "{command} help: this list",
@@ -64,6 +65,7 @@ SLACK: Words = {
         "{command} stop：停止我们在此处最近一次对话的回答\n"
         "{command} reset：重新开始那次对话\n"
         "{command} model：查看当前使用的模型\n"
+        "{command} usage：查看您今天的用量\n"
         "{command} link：让我在其他渠道也认得您\n"
         "{command} forget：删除您写给我的全部内容\n"
         "{command} help：显示此列表",

@@ -108,6 +108,10 @@ TELEGRAM: Words = {
     "telegram_link_web": {"en": "a website", "zh": "网站"},
     "telegram_linked": {"en": "Done: I know you here and there.", "zh": "已完成：两边我都认识您了。"},
     "telegram_link_refused": {"en": "Nothing was linked.", "zh": "没有进行关联。"},
+    "telegram_not_linked": {
+        "en": "Nothing was linked: this link is not good any more, or one of the two is linked already.",
+        "zh": "没有进行关联：此链接已失效，或其中一方此前已经关联过。",
+    },
     "telegram_link_stale": {
         "en": "This link is not good any more, or never was. Get a new one where it came from; and just write to me "
         "if you have a question.",
@@ -117,6 +121,7 @@ TELEGRAM: Words = {
     "telegram_menu_stop": {"en": "stop the answer", "zh": "停止当前回答"},
     "telegram_menu_reset": {"en": "start a fresh conversation", "zh": "开始新的对话"},
     "telegram_menu_model": {"en": "which model answers", "zh": "查看当前使用的模型"},
+    "telegram_menu_usage": {"en": "how much you have used today", "zh": "查看您今天的用量"},
     "telegram_menu_privacy": {"en": "what is kept of you", "zh": "查看我保存了您的哪些内容"},
     "telegram_menu_forget": {"en": "delete everything you wrote to me", "zh": "删除您写给我的全部内容"},
     "telegram_menu_help": {"en": "what I understand", "zh": "查看可用命令"},

@@ -9,7 +9,7 @@ import pytest
 
 from bot import dispatcher
 from bot.dispatcher import Dispatcher
-from bot.messages import Ending
+from bot.messages import Ending, NotNow
 from bot.notices import notice
 from bot.store import StoreUnavailable
 from tests.bot.conftest import SOON, becomes
@@ -159,6 +159,24 @@ async def test_a_channel_that_fails_costs_its_own_answer_alone(desk, dispatch, c
         await until(desk, ("house", notice("failed", "en"), "done"))
         channel.show = Shows.show.__get__(channel)
         await desk.say("hello again")
+        await until(desk, ANSWERED)
+
+
+async def test_a_platform_that_asks_for_patience_costs_no_answer_however_often(
+    desk, dispatch, channel, monkeypatch
+):
+    tries = []
+
+    async def flooded(question, answer):
+        tries.append(question.attempt)
+        raise NotNow(0.01)
+
+    monkeypatch.setattr(dispatcher, "SHOWINGS", 2)
+    await desk.say("hello")
+    channel.show = flooded
+    async with running(dispatch()):
+        await becomes(lambda: len(tries) > 4)
+        channel.show = Shows.show.__get__(channel)
         await until(desk, ANSWERED)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bot.channels.base import ChannelOptions
 from bot.peer import is_own_address
-from bot.variables import ChannelSettings, Misconfigured
+from bot.variables import ChannelSettings, Misconfigured, Words, YesOrNo
 
 API_URL = "https://slack.com/api/"
 KEYS = "FRONTDESK_ENCRYPTION_KEYS"  # the house's variable behind ChannelOptions.keys
@@ -70,18 +70,18 @@ class SlackSettings(ChannelSettings):
         validation_alias="SLACK_API_URL",
         description="another Slack, such as https://slack-gov.com/api/",
     )
-    channels: frozenset[str] = Field(
+    channels: Words = Field(
         frozenset(),
         validation_alias="SLACK_CHANNELS",
         description="ids (C…) of the channels where Frontdesk answers, separated by commas; empty: all that it "
         "is invited to",
     )
-    people: frozenset[str] = Field(
+    people: Words = Field(
         frozenset(),
         validation_alias="SLACK_PEOPLE",
         description="ids (U…) of the people whom Frontdesk answers, separated by commas; empty: everybody",
     )
-    mention_only: bool = Field(
+    mention_only: YesOrNo = Field(
         False,
         validation_alias="SLACK_MENTION_ONLY",
         description="true: in channels every message needs a mention, also in a thread where Frontdesk takes part",
@@ -175,22 +175,6 @@ class SlackSettings(ChannelSettings):
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?/api/", url):
             raise ValueError(f"it must be an address that ends in /api/, such as {API_URL}")
         return url
-
-    @field_validator("mention_only", mode="before")
-    @classmethod
-    def _yes_or_no(cls, value: object) -> object:
-        if isinstance(value, str):
-            if value.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-                raise ValueError("it takes true or false")
-            return value.lower()
-        return value
-
-    @field_validator("channels", "people", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return frozenset(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("channels")
     @classmethod

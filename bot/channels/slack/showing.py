@@ -21,7 +21,7 @@ from bot.channels.slack.status import Statuses
 from bot.channels.slack.trouble import meaning
 from bot.channels.slack.writing import Writer
 from bot.draft import Draft
-from bot.messages import Question
+from bot.messages import NotNow, Question
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,8 @@ class Shower:
                 await _read(answer, draft, writing)
                 await writing
             except SlackFailure as failure:
+                if failure.rate_limited and failure.retry_after:
+                    raise NotNow(failure.retry_after) from failure
                 if meaning(failure) != "never":
                     raise
                 log.warning(

@@ -10,7 +10,7 @@ takes no word for it any more has been heard all the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,7 +24,7 @@ from bot.channels.telegram.linking import Linking
 from bot.channels.telegram.meanings import Pressed
 from bot.channels.telegram.outcome import Outcome
 from bot.channels.telegram.people import person_of
-from bot.channels.telegram.places import query_key
+from bot.channels.telegram.places import CHANNEL, Spot, message_key, query_key
 from bot.channels.telegram.voice import Voice
 from bot.notices import notice
 
@@ -48,6 +48,7 @@ class Actions:
 
     async def pressed(self, pressed: Pressed) -> None:
         """An inline button. Raises Unavailable when the house is away."""
+        await self.intake.heard_of(pressed.spot)
         outcome = await self._outcome(pressed)
         await self.voice.toast(pressed.query, outcome.toast)
         if pressed.message_id:
@@ -68,6 +69,9 @@ class Actions:
             return Outcome(toast=_said(bar, pressed))
         if (action, len(values)) in LINK:
             return await self.linking.pressed(pressed, action, *values)
+        if (there := await self._there(pressed)) is None:
+            return Outcome(toast=_said("telegram_old_button", pressed))
+        pressed = there
         match action, number, values[1:]:
             case keyboards.STOP, None, ():
                 return await self._stop(pressed)
@@ -79,6 +83,14 @@ class Actions:
                 return await self._again(pressed, answer)
         log.info("a button of ours is not known any more", action=action)
         return Outcome(toast=_said("telegram_old_button", pressed))
+
+    async def _there(self, pressed: Pressed) -> Pressed | None:
+        """The same where its message really was: of one that is gone the house knows the topic, if anybody does."""
+        if not pressed.gone:
+            return pressed
+        key = message_key(pressed.spot.bot, pressed.spot.chat, pressed.message_id)
+        found = await self.desk.answer_at(CHANNEL, key)
+        return replace(pressed, spot=Spot.of(found[0])) if found else None
 
     async def _stop(self, pressed: Pressed) -> Outcome:
         stopped = await self.intake.stop(pressed.spot)

@@ -32,6 +32,11 @@ class Admission:
         """Whether we may answer in a chat at all."""
         return spot.private or not self.settings.groups or spot.chat in self.settings.groups
 
+    def loses(self, old: int, new: int) -> bool:
+        """Whether a group that gets another id is no longer one where we answer."""
+        groups = self.settings.groups
+        return old in groups and new not in groups
+
     def answers(self, sender: Sender) -> bool:
         """Whether we may answer a person at all."""
         people = self.settings.people

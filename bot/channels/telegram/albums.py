@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 
 from bot.channels.base import Desk, Shelf
-from bot.channels.telegram.meanings import File, Said, Sender
+from bot.channels.telegram.meanings import Edited, File, Said, Sender
 from bot.channels.telegram.places import CHANNEL, Spot
 
 ALBUM_SECONDS = 1.0  # that the items of an album arrive after each other
@@ -29,6 +30,26 @@ class Albums:
     """One per channel."""
 
     desk: Desk
+    _open: dict[Said, asyncio.Event] = field(default_factory=dict)  # what is being read; set when it is over
+
+    @contextmanager
+    def reading(self, item: Said) -> Iterator[None]:
+        """An item is being read until the block ends; what is said after it may wait for that."""
+        over = self._open[item] = asyncio.Event()
+        try:
+            yield
+        finally:
+            self._open.pop(item, None)
+            over.set()
+
+    async def over(self, said: Said) -> None:
+        """Wait until what was sent at once before that, in the same place, has been read or could not be.
+
+        In this process: where another reads it, it may come later.
+        """
+        for item, over in list(self._open.items()):
+            if item.spot == said.spot and item.message_id < said.message_id:
+                await over.wait()
 
     async def gathered(self, key: str, item: Said) -> Sequence[Said]:
         """All that belongs to an item, in order; nothing when the event of another one goes on with it.
@@ -44,6 +65,19 @@ class Albums:
             await asyncio.sleep(LOOK_SECONDS)
         return await self._taken(shelf, album, item)
 
+    async def changed(self, edited: Edited) -> Sequence[Said]:
+        """All that belongs to an item whose words have changed, with its new ones; nothing where it went on alone, or
+        that was long ago. Raises Unavailable."""
+        shelf, album = self.desk.shelf(CHANNEL), _Album.of(edited)
+        name = album.item(edited.message_id)
+        noted, kept = await shelf.get(album.taken), await shelf.get(name)
+        taken = json.loads(noted) if noted else []
+        if kept is None or edited.message_id not in taken:
+            return ()
+        item = replace(_decoded(kept), text=edited.text)
+        await shelf.put(name, _encoded(item), seconds=KEPT_SECONDS)
+        return await self._items(shelf, album, taken)
+
     async def _taken(self, shelf: Shelf, album: _Album, item: Said) -> Sequence[Said]:
         """What the first takes, the same however often it is asked."""
         noted = await shelf.get(album.taken)
@@ -52,8 +86,11 @@ class Albums:
             return (item,)
         if not noted:
             await shelf.put(album.taken, json.dumps(taken), seconds=KEPT_SECONDS)
+        return await self._items(shelf, album, taken) or (item,)
+
+    async def _items(self, shelf: Shelf, album: _Album, taken: Sequence[int]) -> Sequence[Said]:
         found = [await shelf.get(album.item(message_id)) for message_id in taken]
-        return [_decoded(each) for each in found if each] or (item,)
+        return [_decoded(each) for each in found if each]
 
     async def _found(self, shelf: Shelf, album: _Album) -> list[int]:
         return sorted(int(name.rpartition("/")[2]) for name in await shelf.names(album.items))
@@ -66,7 +103,7 @@ class _Album:
     name: str
 
     @classmethod
-    def of(cls, item: Said) -> _Album:
+    def of(cls, item: Said | Edited) -> _Album:
         return cls(f"album/{item.spot.bot}/{item.spot.chat}/{item.album}")
 
     @property

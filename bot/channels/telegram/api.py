@@ -70,17 +70,7 @@ class Api:
     async def me(self) -> Me:
         """Who we are, asked once. Raises TelegramFailure."""
         if not self._me:
-            said = await self.call("getMe")
-            name = " ".join(filter(None, (said.get("first_name"), said.get("last_name"))))
-            self._me.append(
-                Me(
-                    id=int(said["id"]),
-                    username=str(said.get("username", "")),
-                    name=name,
-                    reads_groups=bool(said.get("can_read_all_group_messages")),
-                    topics=bool(said.get("has_topics_enabled")),
-                )
-            )
+            self._me.append(_me(await self.call("getMe")))
         return self._me[0]
 
     async def call(
@@ -191,6 +181,19 @@ async def open_api(
     """The Bot API of a bot, for as long as the block lasts. Nothing is asked yet."""
     async with opened(token=token, base_url=settings.base_url, base_file_url=settings.base_file_url) as wire:
         yield Api(wire=wire, moved=moved, backoff=backoff)
+
+
+def _me(said: Any) -> Me:
+    """Raises TelegramFailure when that says nothing of a bot."""
+    if not isinstance(said, Mapping) or not isinstance(said.get("id"), int):
+        raise TelegramFailure("unreadable", method="getMe")
+    return Me(
+        id=said["id"],
+        username=str(said.get("username", "")),
+        name=" ".join(filter(None, (said.get("first_name"), said.get("last_name")))),
+        reads_groups=bool(said.get("can_read_all_group_messages")),
+        topics=bool(said.get("has_topics_enabled")),
+    )
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:

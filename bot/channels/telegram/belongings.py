@@ -41,7 +41,7 @@ class Belongings:
     async def tell(self, given: Commanded) -> None:
         """What is kept of a person, and the buttons to have it."""
         spot, person = given.spot, person_of(given.sender)
-        used = _usage(await self.desk.used(person), person.language)
+        used = usage(await self.desk.used(person), person.language)
         await self.voice.say(
             spot,
             f"{notice('telegram_privacy', person.language)}\n\n{used}",
@@ -111,7 +111,8 @@ class Belongings:
             await self.voice.say(spot, sentence, once=f"{query_key(spot.bot, pressed.query)}/failed")
 
 
-def _usage(used: Used, language: str) -> str:
+def usage(used: Used, language: str) -> str:
+    """What a person has used so far, as a sentence."""
     if not used.answers:
         return notice("home_unused", language)
     since = datetime.fromtimestamp(used.since, UTC).strftime("%Y-%m-%d")

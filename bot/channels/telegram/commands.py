@@ -12,7 +12,6 @@ from bot import commands
 from bot.channels.base import Desk
 from bot.channels.telegram.api import Api
 from bot.channels.telegram.belongings import Belongings
-from bot.channels.telegram.gone import Gone
 from bot.channels.telegram.intake import Intake
 from bot.channels.telegram.keyboards import suggesting
 from bot.channels.telegram.linking import Linking
@@ -26,9 +25,9 @@ from bot.messages import Incoming
 from bot.notices import notice
 
 ANYBODYS = frozenset({"privacy", "forget"})  # also of one whom we do not answer (any more)
-STEERING = frozenset({"stop", "reset", "model"})  # which the house obeys
+STEERING = frozenset({"stop", "reset", "model", "usage"})  # which the house obeys
 OURS = frozenset({"start", "help", "ask", *STEERING, *ANYBODYS})
-_WHOLE = re.compile(r"/([a-z]+)", re.IGNORECASE)
+_WHOLE = re.compile(r"/([a-z]+)(?:@\w+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,6 @@ class Commands:
     belongings: Belongings
     linking: Linking
     voice: Voice
-    gone: Gone
 
     async def given(self, event: Event, given: Commanded) -> None:
         """A command. In groups one that we do not know is for somebody else."""
@@ -49,7 +47,7 @@ class Commands:
         if given.name not in OURS and not given.spot.private and not words.mentions(await self.api.me()):
             return
         await self.intake.heard_of(given.spot)
-        if given.name not in ANYBODYS and await self._barred(given):
+        if await self._barred(given):
             return
         match given.name:
             case "start":
@@ -70,6 +68,8 @@ class Commands:
     async def _barred(self, given: Commanded) -> bool:
         """Whether we do not answer; a command that may be another bot's is left alone silently."""
         meant = given.spot.private or given.addressed or given.name == "ask"
+        if given.name in ANYBODYS and (meant or self.intake.admission.answers_in(given.spot)):
+            return False
         return await self.intake.bar(given.spot, given.sender, given.message_id, silent=not meant)
 
     async def _start(self, given: Commanded) -> None:
@@ -77,7 +77,6 @@ class Commands:
         if not given.spot.private:
             await self._say(given, "telegram_help_group")
             return
-        await self.gone.clear(given.spot.chat)
         if given.argument.strip():
             await self.linking.ask(given)
             return
@@ -94,7 +93,9 @@ class Commands:
     async def _ask(self, given: Commanded) -> None:
         language = person_of(given.sender).language
         text = composed(given.argument, given.quoted, given.author, language=language)
-        if text:
+        if commands.parse(text) == "forget":  # which the house would obey unasked
+            await self.belongings.ask(given)
+        elif text:
             await self._receive(given, text)
         else:
             await self._say(given, "telegram_ask")
@@ -125,8 +126,11 @@ class Commands:
 
 
 def typed(said: Said) -> Commanded | None:
-    """The command that a message is though it does not begin with it: our name stands before it, or it is a caption."""
-    match = _WHOLE.fullmatch(said.text) if said.called and not said.album else None
+    """The command that a message is though it does not begin with it: our name stands before it, or it is a caption.
+
+    In an album, too: what else was sent at once goes on without it.
+    """
+    match = _WHOLE.fullmatch(said.text) if said.called else None
     if match is None or match[1].lower() not in OURS:
         return None
     return Commanded(

@@ -68,13 +68,16 @@ def _pressed(update: Update, raw: Body, me: Me) -> Meaning | None:
     if query is None or sender is None or query.data is None:
         return None
     message = query.message
+    gone = message is not None and not message.is_accessible
     if message is None:  # too old; it is answered nevertheless
         spot, message_id = Spot(me.id, sender.id), 0
     elif isinstance(message, Message):
         spot, message_id = spot_of(message, me), message.message_id
     else:
         spot, message_id = Spot(me.id, id_of(message.chat)), message.message_id
-    return Pressed(spot=spot, message_id=message_id, sender=sender, query=query.id, data=query.data)
+    return Pressed(
+        spot=spot, message_id=message_id, sender=sender, query=query.id, data=query.data, gone=gone
+    )
 
 
 def _reacted(update: Update, raw: Body, me: Me) -> Meaning | None:
@@ -107,7 +110,6 @@ def _member(update: Update, raw: Body, me: Me) -> Meaning | None:
         spot=Spot(me.id, id_of(change.chat)),
         sender=Sender(id=user.id, name=user.full_name, language=user.language_code or ""),
         here=now,
-        title=change.chat.title or "",
     )
 
 

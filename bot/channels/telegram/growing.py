@@ -15,6 +15,7 @@ class Growing:
     """A message that carries the answer from `start` on; up to `shown` it surely does.
 
     `key` is what the house knows it by. `said` is what it says now, None where we do not know. `grown`: how often.
+    `unsure`: an edit's answer was lost, and it may still come, whatever was said since.
     """
 
     key: str
@@ -24,3 +25,4 @@ class Growing:
     shown: int
     said: Content | None = None
     grown: int = 0
+    unsure: bool = False

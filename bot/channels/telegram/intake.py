@@ -9,23 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from bot import commands
 from bot.channels.base import Desk
 from bot.channels.telegram.admission import Admission
 from bot.channels.telegram.albums import Albums
 from bot.channels.telegram.api import Api
+from bot.channels.telegram.belongings import usage
 from bot.channels.telegram.files import Files
 from bot.channels.telegram.gone import Gone
 from bot.channels.telegram.meanings import DraftStopped, Edited, Event, Member, Migrated, Said, Sender
 from bot.channels.telegram.people import person_of
 from bot.channels.telegram.places import CHANNEL, Spot, message_key
-from bot.channels.telegram.quoting import composed
-from bot.channels.telegram.voice import Voice
-from bot.messages import Attachment, Incoming, NotAccepted
+from bot.channels.telegram.quoting import below, composed
+from bot.channels.telegram.voice import SAID_SECONDS, Voice
+from bot.messages import Attachment, Incoming, NotAccepted, Refusal
 from bot.notices import notice
 
+log = structlog.get_logger(__name__)
+
 TOLD_SECONDS = 7 * 86_400.0  # until somebody is told again why there is no answer
+REFUSED_SECONDS = 60.0  # until it is said again that somebody asks too much
 READABLE = frozenset({"text", "file"})
+NOT_LISTED = (
+    "a group of TELEGRAM_GROUPS has become a supergroup, with another id: nobody is answered there until that stands "
+    "in TELEGRAM_GROUPS, and Frontdesk was started again"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +53,11 @@ class Intake:
     async def said(self, event: Event, said: Said) -> None:
         """A message: ours to answer or not. Raises Unavailable when the house is away."""
         if not said.album:
+            await self.albums.over(said)
             await self._take((said,))
         elif self.admission.answers_in(said.spot):
-            await self._take(await self.albums.gathered(event.key, said))
+            with self.albums.reading(said):
+                await self._take(await self.albums.gathered(event.key, said))
         elif said.called:
             await self.bar(said.spot, said.sender, said.message_id)
 
@@ -54,9 +66,15 @@ class Intake:
 
         One without words is left alone: what stood below a file may be taken away, and the file stays.
         """
-        if edited.text.strip():
-            key = message_key(edited.spot.bot, edited.spot.chat, edited.message_id)
-            await self.desk.revise(edited.spot.place(), key, edited.text)
+        spot, message_id, text = edited.spot, edited.message_id, edited.text.strip()
+        items = await self.albums.changed(edited) if edited.album else ()
+        if calling := next((item for item in items if item.called), None):
+            message_id = items[0].message_id
+            text = _words(items, calling, person_of(calling.sender).language, alone=False)
+        elif text:
+            text = below(edited.quoted, text)
+        if text:
+            await self.desk.revise(spot.place(), message_key(spot.bot, spot.chat, message_id), text)
 
     async def receive(self, incoming: Incoming, *, reply_to: int) -> bool:
         """Take something in, and say what the house says to it at once; False when it was refused."""
@@ -64,13 +82,21 @@ class Intake:
         try:
             receipt = await self.desk.receive(incoming)
         except NotAccepted as error:
-            sentence = error.refusal.sentence
-            await self.voice.say(spot, sentence, reply_to=reply_to, once=f"{incoming.key}/refusal")
+            await self._refuse(incoming, error.refusal, reply_to=reply_to)
             return False
-        if sentence := receipt.notice or self._obeyed(incoming):
+        if sentence := receipt.notice or await self._obeyed(incoming):
             beside = 0 if spot.private else reply_to
             await self.voice.say(spot, sentence, reply_to=beside, once=f"{incoming.key}/notice")
         return True
+
+    async def _refuse(self, incoming: Incoming, refusal: Refusal, *, reply_to: int) -> None:
+        """Say why something is not answered. Of too many messages not each: that would be too many of ours."""
+        once, seconds = f"{incoming.key}/refusal", SAID_SECONDS
+        if refusal.retry_after:
+            once = f"refused/{incoming.place.key}/{incoming.person.key}/{refusal.code}"
+            seconds = min(refusal.retry_after, REFUSED_SECONDS)
+        spot = Spot.of(incoming.place)
+        await self.voice.say(spot, refusal.sentence, reply_to=reply_to, once=once, seconds=seconds)
 
     async def stop(self, spot: Spot) -> bool:
         """Stop what is being answered in a chat or topic; True if there was anything."""
@@ -115,6 +141,8 @@ class Intake:
     async def migrated(self, bot: int, migrated: Migrated) -> None:
         """A group has another id: its conversation goes with it."""
         await self.desk.move(Spot(bot, migrated.old).place(), Spot(bot, migrated.new).place())
+        if self.admission.loses(migrated.old, migrated.new):
+            log.warning(NOT_LISTED, chat=migrated.old, now=migrated.new)
 
     async def draft_stopped(self, stopped: DraftStopped) -> None:
         """Telegram's own stop button."""
@@ -156,7 +184,7 @@ class Intake:
             problems = (*problems, notice("telegram_unsupported", language))
         return attachments, problems
 
-    def _obeyed(self, incoming: Incoming) -> str:
+    async def _obeyed(self, incoming: Incoming) -> str:
         """What to say of a command of which the house says nothing more: it obeyed when this was read before."""
         language = incoming.person.language
         match commands.parse(incoming.text):
@@ -169,7 +197,9 @@ class Intake:
             case "model":
                 about = self.desk.about(CHANNEL, language=language, site=incoming.place.site)
                 return notice("model", language, model=about.model)
-            case "unknown":
+            case "usage":  # in all, as today's is told by the house alone
+                return usage(await self.desk.used(incoming.person), language)
+            case "unknown" | "link":  # which is for channels where nobody reads along
                 return notice("unknown_command", language, command=incoming.text.split()[0])
             case name:
                 return notice(name, language)

@@ -16,12 +16,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
 
 from bot.channels.base import Desk
 from bot.channels.telegram.api import TelegramFailure
 from bot.channels.telegram.growing import Growing
 from bot.channels.telegram.places import message_id_of
 from bot.channels.telegram.posting import Talk
+from bot.messages import Unavailable
+
+log = structlog.get_logger(__name__)
+
+TRIES = 4  # to have a message remembered: one that is not comes twice
 
 
 class Forgotten(Exception):
@@ -43,6 +51,7 @@ class Ledger:
 
     talk: Talk
     desk: Desk
+    pause: float  # seconds after the first try, doubled after each
     _known: set[int] = field(default_factory=set)
 
     async def recall(self) -> list[Entry]:
@@ -72,12 +81,23 @@ class Ledger:
             "final": final,
         }
         try:
-            await self.desk.sent(self.talk.question.message_id, message.key, open=not done, detail=detail)
+            await self._keep(message.key, open=not done, detail=detail)
         except LookupError:
             raise Forgotten from None
+
+    async def _keep(self, key: str, **what: Any) -> None:
+        for attempt in range(TRIES - 1):
+            with suppress(Unavailable):
+                return await self.desk.sent(self.talk.question.message_id, key, **what)
+            await self.talk.api.sleep(self.pause * 2**attempt)
+        return await self.desk.sent(self.talk.question.message_id, key, **what)
 
     async def erase(self) -> None:
         """Take every message away again."""
         for message_id in sorted(self._known):
-            with suppress(TelegramFailure):
+            try:
                 await self.talk.delete(message_id)
+            except TelegramFailure as failure:
+                log.warning(
+                    "what was forgotten stays in its chat", code=failure.code, why=failure.description
+                )

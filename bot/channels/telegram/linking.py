@@ -57,7 +57,7 @@ class Linking:
         if action != LINK_YES:
             return Outcome(sentence=notice("telegram_link_refused", language), keyboard=nothing())
         linked = await self._link(pressed, token)
-        sentence = notice("telegram_linked" if linked else "telegram_link_stale", language)
+        sentence = notice("telegram_linked" if linked else "telegram_not_linked", language)
         return Outcome(sentence=sentence, keyboard=nothing())
 
     async def _link(self, pressed: Pressed, token: str) -> bool:

@@ -68,22 +68,26 @@ class Commanded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """A person changed the words of a message."""
+    """A person changed the words of a message; `album` and `quoted` as in Said."""
 
     spot: Spot
     message_id: int
     text: str
+    album: str = ""
+    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
-    """A person pressed an inline button below `message_id`, which is 0 when Telegram does not tell it any more."""
+    """A person pressed an inline button below `message_id`, which is 0 when Telegram does not tell it any more.
+    `gone`: the message is not there any more, and nothing tells in which topic of `spot` it was."""
 
     spot: Spot
     message_id: int
     sender: Sender
     query: str
     data: str
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,6 @@ class Member:
     spot: Spot
     sender: Sender
     here: bool
-    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

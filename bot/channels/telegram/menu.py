@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 Command = dict[str, str]
 
-IN_GROUPS: Final = ("ask", "stop", "reset", "model", "privacy", "forget", "help")
+IN_GROUPS: Final = ("ask", "stop", "reset", "model", "usage", "privacy", "forget", "help")
 IN_PRIVATE: Final = IN_GROUPS[1:]  # where everything is a question anyway
 SCOPES: Final[Mapping[str, Sequence[str]]] = {
     "all_private_chats": IN_PRIVATE,

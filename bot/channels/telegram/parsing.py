@@ -25,6 +25,7 @@ HANDLED: Final = (  # the kinds of updates that we ask Telegram for
     "my_chat_member",
     "stopped_message_generation",
 )
+NEWEST: Final = frozenset({"stopped_message_generation"})  # of these; older servers do not know it
 GENERAL: Final = 1  # the topic where a forum's other messages are
 
 WHOSE = frozenset({"message_id", "date", "chat", "from", "sender_chat", "author_signature"})

@@ -1,7 +1,7 @@
 """What can be done in one spot for one question: send, change and delete messages, show a draft.
 
-Knows the Bot API's methods. What Telegram cannot read the formatting of goes once more as plain text. Leaves when each
-is done, and what a failure means, to its users.
+Knows the Bot API's methods. What may be refused for its formatting goes once more as plain text. Leaves when each is
+done, and what a failure means, to its users.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import structlog
 from bot.channels.telegram.api import PATIENCE, Api, TelegramFailure
 from bot.channels.telegram.content import Content
 from bot.channels.telegram.places import Spot, message_id_of, message_key
+from bot.channels.telegram.trouble import NOT_FORMATTED
 from bot.messages import Question
 
 log = structlog.get_logger(__name__)
@@ -91,8 +92,12 @@ class Talk:
         )
 
     async def delete(self, message_id: int) -> None:
-        """Take a message away."""
-        await self.api.call("deleteMessage", chat=self.spot.chat, message_id=message_id)
+        """Take a message away; that it is gone already is no failure."""
+        try:
+            await self.api.call("deleteMessage", chat=self.spot.chat, message_id=message_id)
+        except TelegramFailure as failure:
+            if failure.code != "not_found":
+                raise
 
     def _where(self, *, reply: bool) -> dict[str, Any]:
         asked = self._asked() if reply and not self.spot.private else None
@@ -110,7 +115,7 @@ class Talk:
         return Sent(message_key(self.spot.bot, chat, message_id), message_id)
 
     async def _say(self, method: str, content: Content, *, urgent: bool, **more: Any) -> Any:
-        """A call that takes content, once more without its formatting where that is refused."""
+        """A call that takes content, once more without its formatting where that may be why it is refused."""
         if not urgent:
             more = {"within": GROWING_WITHIN, **more}
         message = content.message
@@ -125,9 +130,9 @@ class Talk:
         try:
             return await self.api.call(method, entities=list(message.entities) or None, **given)
         except TelegramFailure as failure:
-            if failure.code != "entities" or not message.entities:
+            if failure.code not in NOT_FORMATTED or not message.entities:
                 raise
-            log.warning("formatting was refused: the same goes as plain text", why=failure.description)
+            log.warning("a message was refused: the same goes as plain text", why=failure.description)
         return await self.api.call(method, **{**given, "patience": PATIENCE if urgent else 1.5})
 
 

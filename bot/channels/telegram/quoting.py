@@ -13,12 +13,15 @@ QUOTE_CHARS = 3_000  # the model needs the words of the one who asks more
 def composed(text: str, quoted: str, author: str, *, language: str) -> str:
     """A person's words below those that they are about. With no words of their own the others are to be answered."""
     text, about = text.strip(), quoted.strip()
-    if not about:
-        return text
-    if not text:
+    if about and not text:
         name = author or notice("somebody", language)
         return notice("ask_about", language, author=name, quote=_quotation(about))
-    return f"{_quotation(about)}\n\n{text}"
+    return below(about, text)
+
+
+def below(quoted: str, text: str) -> str:
+    """Words below those that they are about, if there are such."""
+    return f"{_quotation(quoted)}\n\n{text}" if quoted else text
 
 
 def _quotation(text: str) -> str:

@@ -113,7 +113,6 @@ def open_reader(desk: Desk, settings: TelegramSettings, *, api: Api, gone: Gone)
             belongings=belongings,
             linking=linking,
             voice=voice,
-            gone=gone,
         ),
         actions=Actions(
             desk=desk,

@@ -101,8 +101,14 @@ def read_edit(update: Update, raw: Body, me: Me) -> Meaning | None:
         return None
     if _kind(raw) not in ("text", "file") and raw.get("caption") is None:
         return None  # a location that moves
-    text = _ours(Words.of(raw), me)
-    return Edited(spot=spot_of(message, me), message_id=message.message_id, text=text)
+    quoted, _ = _quoted(message, raw, me)
+    return Edited(
+        spot=spot_of(message, me),
+        message_id=message.message_id,
+        text=_ours(Words.of(raw), me),
+        album=str(message.media_group_id or ""),
+        quoted=quoted,
+    )
 
 
 def _argument(words: Words, command: Command, me: Me) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bot.channels.base import ChannelOptions
-from bot.variables import ChannelSettings, Misconfigured
+from bot.variables import ChannelSettings, Misconfigured, YesOrNo, parts
 
 API_URL = "https://api.telegram.org"
 WEBHOOK_PATH = "/telegram/updates"
@@ -62,7 +62,7 @@ class TelegramSettings(ChannelSettings):
         validation_alias="TELEGRAM_GROUP_STREAMING",
         description="the same in groups, where Telegram allows 20 messages and edits a minute",
     )
-    rich: bool = Field(
+    rich: YesOrNo = Field(
         False,
         validation_alias="TELEGRAM_RICH",
         description="true: tables and formulas as rich messages, which only newer apps show",
@@ -137,24 +137,15 @@ class TelegramSettings(ChannelSettings):
             raise ValueError(f"it must be an address without /bot at its end, such as {API_URL}")
         return url
 
-    @field_validator("rich", mode="before")
-    @classmethod
-    def _yes_or_no(cls, value: object) -> object:
-        if isinstance(value, str):
-            if value.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-                raise ValueError("it takes true or false")
-            return value.lower()
-        return value
-
     @field_validator("people", "groups", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            parts = [part.strip() for part in value.split(",") if part.strip()]
-            if not all(re.fullmatch(r"-?[0-9]{1,16}", part) for part in parts):
-                raise ValueError("it takes ids, which are numbers, separated by commas, not names")
-            return frozenset(map(int, parts))
-        return value
+    def _numbers(cls, value: object) -> object:
+        given = parts(value)
+        if not isinstance(value, str) or not isinstance(given, frozenset):
+            return value
+        if not all(re.fullmatch(r"-?[0-9]{1,16}", part) for part in given):
+            raise ValueError("it takes ids, which are numbers, separated by commas, not names")
+        return frozenset(map(int, given))
 
     @field_validator("people")
     @classmethod

@@ -16,13 +16,14 @@ from bot.channels.telegram.gone import Gone
 from bot.channels.telegram.ledger import Ledger
 from bot.channels.telegram.places import CHANNEL, Spot
 from bot.channels.telegram.posting import Talk
+from bot.channels.telegram.preview import Preview
 from bot.channels.telegram.settings import TelegramSettings
 from bot.channels.telegram.trouble import gone, meaning
 from bot.channels.telegram.typing_action import Typing
 from bot.channels.telegram.ways import Timing, Ways
 from bot.channels.telegram.writing import Writer
 from bot.draft import Draft
-from bot.messages import Question, Unavailable
+from bot.messages import NotNow, Question, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +70,9 @@ class Shower:
         writer = Writer(
             talk=talk,
             ways=self.ways,
-            ledger=Ledger(talk=talk, desk=self.desk),
+            ledger=Ledger(talk=talk, desk=self.desk, pause=timing.kept),
             draft=draft,
+            preview=Preview(talk=talk, ways=self.ways, typing=typing, clock=self.api.clock),
             typing=typing,
             clock=self.api.clock,
         )
@@ -78,7 +80,11 @@ class Shower:
             writing = asyncio.create_task(self._write(writer, spot), name=f"writing {question.message_id}")
             try:
                 await _read(answer, draft, writing)
-                await writing
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:  # what is sent, and not kept in mind, would come twice
+                draft.break_off()
+                await asyncio.wait({writing}, timeout=timing.parting)
+                raise
             finally:
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
@@ -88,6 +94,8 @@ class Shower:
         try:
             await writer.run()
         except TelegramFailure as failure:
+            if failure.rate_limited and failure.retry_after:
+                raise NotNow(failure.retry_after) from failure
             if meaning(failure) != "never":
                 raise
             log.warning(

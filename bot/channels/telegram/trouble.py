@@ -17,6 +17,8 @@ NEVER = frozenset({"chat_not_found", "forbidden", "no_rights", "thread_not_found
 LATER = frozenset({"conflict", "connection", "flood", "timeout", "unauthorized", "unreadable"})
 # The server does not have it, or not for us: asking again is no use.
 NOT_OFFERED = frozenset({"bad_request", "unknown_method"})
+# May be about the formatting, which Telegram refuses in more words than are known: the same may do as plain text.
+NOT_FORMATTED = frozenset({"bad_request", "entities"})
 NOT_RICH = frozenset({"bad_request", "entities", "too_long", "unknown_method"})
 
 

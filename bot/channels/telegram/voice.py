@@ -90,7 +90,12 @@ class Voice:
     async def toast(self, query: str, sentence: str = "") -> None:
         """Say that a pressed button was heard. It has done what it does: where this fails, it is let go."""
         try:
-            await self.api.call("answerCallbackQuery", callback_query_id=query, text=sentence[:TOAST] or None)
+            await self.api.call(
+                "answerCallbackQuery",
+                patience=PATIENCE,
+                callback_query_id=query,
+                text=sentence[:TOAST] or None,
+            )
         except TelegramFailure as failure:
             log.info("a pressed button could not be answered", code=failure.code)
 

@@ -32,6 +32,9 @@ class Timing:
     again: float = 2.0  # before a further attempt says anything: with the queue away they are many, and short
     setback: float = 2.0  # after a failure, doubled with each that follows
     longest_setback: float = 30.0
+    kept: float = 0.5  # until what could not be kept in mind is told again, doubled each time
+    late: float = 4.0  # in which an edit whose answer was lost may still come, after a later one
+    parting: float = 2.0  # for what is on its way when an answer is taken from us
 
 
 @dataclass(slots=True, kw_only=True)

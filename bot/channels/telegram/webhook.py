@@ -26,7 +26,7 @@ from bot.channels.base import Shelf
 from bot.channels.telegram.api import Api, TelegramFailure
 from bot.channels.telegram.backoff import Backoff
 from bot.channels.telegram.inbox import Inbox, number
-from bot.channels.telegram.parsing import HANDLED
+from bot.channels.telegram.parsing import HANDLED, NEWEST
 from bot.channels.telegram.settings import WEBHOOK_PATH
 from bot.messages import Unavailable
 
@@ -121,8 +121,9 @@ class Webhook:
 
 
 def _as_wanted(info: Mapping[str, Any], url: str) -> bool:
-    """Whether Telegram sends there, and all that we handle."""
-    return info.get("url") == url and set(info.get("allowed_updates") or ()) == set(HANDLED)
+    """Whether Telegram sends there, and all that we handle and it knows of."""
+    kinds = set(info.get("allowed_updates") or ())
+    return info.get("url") == url and set(HANDLED) - NEWEST <= kinds <= set(HANDLED)
 
 
 def _tell_trouble(info: Mapping[str, Any]) -> None:

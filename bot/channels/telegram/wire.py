@@ -135,6 +135,6 @@ async def opened(*, token: str, base_url: str, base_file_url: str) -> AsyncGener
 def _object(payload: bytes) -> Mapping[str, Any] | None:
     try:
         said = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None

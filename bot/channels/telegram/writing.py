@@ -1,7 +1,7 @@
 """Brings a draft into a chat, by one task: message after message, each kept in mind before it grows.
 
 Knows which part of the text goes into which message, and when. Leaves the calls to `posting`, how an answer may grow
-to `ways`, and what was sent before a crash to `ledger`.
+to `ways`, Telegram's draft to `preview`, and what was sent before a crash to `ledger`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from bot.channels.telegram.growing import Growing
 from bot.channels.telegram.keyboards import Keyboard, answered, growing
 from bot.channels.telegram.ledger import Forgotten, Ledger
 from bot.channels.telegram.posting import Sent, Talk
+from bot.channels.telegram.preview import Preview
 from bot.channels.telegram.rich import suits
-from bot.channels.telegram.trouble import NOT_OFFERED, NOT_RICH, meaning
+from bot.channels.telegram.trouble import NOT_RICH, meaning
 from bot.channels.telegram.typing_action import Typing
 from bot.channels.telegram.ways import Way, Ways
 from bot.draft import Draft
@@ -53,6 +54,7 @@ class Writer:
     ways: Ways
     ledger: Ledger
     draft: Draft
+    preview: Preview
     typing: Typing
     clock: Callable[[], float]
     _start: int = 0  # of the text that no finished message carries
@@ -61,10 +63,10 @@ class Writer:
     _last: Growing | None = None  # the finished one before
     _final: bool = False
     _whole: bool = False  # after what went wrong nothing more grows: the rest is posted whole
+    _silent: bool = False  # what was sent twice may stand there twice: nothing more until the end
     _due: float = 0.0
     _setback: float = 0.0
     _since: float | None = None  # when there was first something to show in a message that is not there yet
-    _previewed: tuple[float, Content] | None = None  # Telegram's draft: when it was shown, and what
 
     async def run(self) -> None:
         """Until the draft is over and stands in the chat. Raises TelegramFailure, Unavailable."""
@@ -81,6 +83,11 @@ class Writer:
     @property
     def _way(self) -> Way:
         return "post" if self._whole else self.ways.best(self.talk.spot)
+
+    @property
+    def _begins(self) -> bool:
+        """Whether the message that is due has the beginning of the answer."""
+        return self._start == 0
 
     # -- the course ------------------------------------------------------------------------------------------
 
@@ -135,13 +142,13 @@ class Writer:
         wait = IDLE
         if self._since is not None and self._open is None and self._way == "edit":
             wait = self._since + timing.first - now
-        elif self._previewed and self._way == "draft":
-            wait = self._previewed[0] + timing.refresh - now
+        elif self.preview.content and self._way == "draft":
+            wait = self.preview.lasts
         return max(wait, SOON)
 
     async def _show(self, text: str) -> None:
         """As much of the text as may be seen now."""
-        if self._final:
+        if self._final or self._silent:
             return
         while (end := await aside(text, lambda: cut(text, self._start))) is not None:
             await self._close(text, end)
@@ -149,6 +156,7 @@ class Writer:
             return
         seen = await aside(text, lambda: reach(text, self._start))
         if not text[self._start : seen].strip():
+            self._since = None  # what there was may be half of something now
             return
         if self._open:
             await self._grow(self._open, text, seen)
@@ -179,6 +187,8 @@ class Writer:
             if sentences:
                 await self.talk.send(Content.of("", sentences=sentences), reply=True, urgent=True)
         except TelegramFailure as failure:
+            if meaning(failure) == "never":
+                raise
             log.info("an answer was interrupted in silence", code=failure.code)
 
     # -- a message that grows --------------------------------------------------------------------------------
@@ -194,7 +204,7 @@ class Writer:
     async def _begin(self, text: str, end: int) -> None:
         content = await self._growing(text, end)
         try:
-            sent = await self.talk.send(content, reply=self._number == 1, urgent=False)
+            sent = await self.talk.send(content, reply=self._begins, urgent=False)
         except TelegramFailure as failure:
             if failure.lost:  # it may stand there: of what comes twice, nothing but the whole is of use
                 self._whole = True
@@ -214,6 +224,7 @@ class Writer:
         try:
             await self.talk.edit(message.message_id, content, urgent=False)
         except TelegramFailure as failure:
+            message.unsure = message.unsure or failure.lost
             if meaning(failure) != "otherwise":
                 raise
             await self._leave(message, failure)
@@ -224,27 +235,10 @@ class Writer:
 
     async def _preview(self, text: str, end: int) -> bool:
         """Show Telegram's own draft; False where there is none."""
-        if self._way != "draft":
+        if self._way != "draft" or not await self.preview.show(await self._content(text, end, Content())):
             return False
-        content = await self._content(text, end, Content())
-        now = self.clock()
-        if self._previewed and self._previewed[1] == content and self._fresh(now):
-            return True
-        try:
-            await self.talk.show_draft(content)
-        except TelegramFailure as failure:
-            if failure.code not in NOT_OFFERED:
-                raise
-            log.warning("no drafts here: answers grow by edits", code=failure.code, why=failure.description)
-            self.ways.no_drafts()
-            return False
-        self._previewed = (now, content)
-        self.typing.be_quiet()
         self._pace("draft")
         return True
-
-    def _fresh(self, now: float) -> bool:
-        return self._previewed is not None and now - self._previewed[0] < self.ways.timing.refresh
 
     async def _growing(self, text: str, end: int) -> Content:
         return await self._content(text, end, Content(keyboard=growing(self._language)))
@@ -270,7 +264,7 @@ class Writer:
         final = below is not None
         below = below or Content()
         content = await self._content(text, end, below)
-        if content.rendered and not content.fits:  # what stands below gets a message of its own
+        if content.rendered and content.sentences and not content.fits:  # these get a message of their own
             await self._close(text, end)
             await self._close(text, end, below)
             return
@@ -285,6 +279,8 @@ class Writer:
         await self.ledger.record(message, done=True, final=final)
         self._pass(message)
         self._final = final
+        if message.unsure:
+            await self._insist(message, content)
 
     async def _completed(self, text: str, end: int, content: Content) -> Growing | None:
         """The message with its whole content; None when something else had to be done first."""
@@ -304,15 +300,29 @@ class Writer:
             return None
         return message
 
-    async def _sent(self, content: Content) -> Sent:
-        """A new message. Sent once more when its answer was lost: twice is better than never."""
+    async def _insist(self, message: Growing, content: Content) -> None:
+        """Say it once more when an earlier edit may have come after all: nobody would see the end of the answer."""
+        self.typing.be_quiet()
+        await self.talk.api.sleep(self.ways.timing.late)
         try:
-            return await self.talk.send(content, reply=self._number == 1, urgent=True)
+            await self.talk.edit(message.message_id, content, urgent=False)
         except TelegramFailure as failure:
-            if not failure.lost:
+            log.info("a message was not said once more", code=failure.code)
+
+    async def _sent(self, content: Content) -> Sent:
+        """A new message. Sent once more when its answer was lost: twice is better than never. After that it goes no
+        more than once at the end, and once in each attempt."""
+        try:
+            return await self.talk.send(content, reply=self._begins, urgent=True)
+        except TelegramFailure as failure:
+            again = not (self._silent or self.talk.question.attempt > 1)
+            self._silent = self._silent or failure.lost
+            if not (failure.lost and again):
                 raise
             log.warning("a message may come twice", code=failure.code)
-        return await self.talk.send(content, reply=self._number == 1, urgent=True)
+        sent = await self.talk.send(content, reply=self._begins, urgent=True)
+        self._silent = False
+        return sent
 
     async def _halved(self, text: str, end: int) -> bool:
         """Send the first half of what Telegram finds too long; False when it is no more than a few words."""
@@ -385,4 +395,5 @@ class Writer:
         """On to the next message."""
         self._open, self._last = None, message
         self._start, self._number = message.shown, message.number + 1
-        self._since = self._previewed = None
+        self._since = None
+        self.preview.end()

@@ -43,6 +43,14 @@ def entities(rendered: Rendered) -> list[tuple[str, str]]:
         ("1 \\* 2 &lt; 3 <b>x</b>", "1 * 2 < 3 <b>x</b>", []),
         ("one\ntwo\\\nthree", "one\ntwo\nthree", []),
         ("[a]: https://a.example\n\n[a]", "[a]: https://a.example\n\n[a]", []),
+        ("**注意：**这里", "注意：这里", [("bold", "注意：")]),
+        (
+            "这是**“重点”**内容，**《书》**。",
+            "这是“重点”内容，《书》。",
+            [("bold", "“重点”"), ("bold", "《书》")],
+        ),
+        ("***강조(a)***는", "강조(a)는", [("bold", "강조(a)"), ("italic", "강조(a)")]),
+        ("你好** 世界** 5 * 6 文本*文本 **a:**b", "你好** 世界** 5 * 6 文本*文本 **a:**b", []),
     ],
 )
 def test_what_is_marked_is_an_entity_and_code_stands_alone(

@@ -15,7 +15,7 @@ from bot.channels.slack.api import SlackFailure
 from bot.channels.slack.ladder import Timing, Wanted
 from bot.channels.slack.status import Rhythm
 from bot.markup.outline import Outline
-from bot.messages import Unavailable
+from bot.messages import NotNow, Unavailable
 from bot.notices import notice
 from tests.bot.channels.slack.outgoing import Asked, Out, Tokens, opened
 from tests.bot.channels.telling import ANSWER, Books, killed
@@ -694,7 +694,7 @@ async def test_whatever_comes_together_an_answer_is_told_once_and_whole(out: Out
         try:
             if not await asked.show_until_it_dies(out.again(wanted=wanted, dies_at=dies_at)):
                 break
-        except SlackFailure:
+        except (SlackFailure, NotNow):
             continue
     assert told(asked) == f"{text}|Well then."
     assert not any(message.streaming or message.broken for message in asked.seen)

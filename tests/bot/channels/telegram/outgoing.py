@@ -31,6 +31,9 @@ QUICK = Timing(
     again=0.01,
     setback=0.02,
     longest_setback=0.1,
+    kept=0.01,
+    late=0.01,
+    parting=0.1,
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.channels.telegram import keyboards
+from bot.channels.telegram.gone import Gone
 from bot.notices import notice
 from tests.bot.channels.house import House
 from tests.bot.channels.telegram.house import Office, office
@@ -104,6 +105,27 @@ async def test_a_stop_does_not_wait_behind_messages(at: Office, ann: User, chat:
     await at.press(ann, message, "stop")
     message_lane, query_lane = [lane for lane, _ in at.house.kept.values()]
     assert message_lane != query_lane
+
+
+async def test_a_word_beside_a_button_is_not_waited_for(
+    at: Office, telegram: TelegramDouble, ann: User, chat: Chat
+) -> None:
+    await at.say(ann, chat, "count to a million")
+    message = await growing(at, chat)
+    at.channel.api.budget.scale = 1.0
+    telegram.fail("answerCallbackQuery", retry_after=60)
+    await at.press(ann, message, "stop")  # waits for 10 s until it was read
+    assert at.house.stops
+    assert len(telegram.calls_of("answerCallbackQuery")) == 1
+
+
+async def test_who_presses_a_button_is_there_again(
+    at: Office, ann: User, chat: Chat, answer: Message, house: House
+) -> None:
+    gone = Gone(house.notes)  # type: ignore[arg-type]
+    await gone.mark(chat.id)
+    await at.press(ann, answer, "again")
+    assert not await gone.is_gone(chat.id)
 
 
 async def test_telegrams_own_stop_button_stops_what_is_under_way(
@@ -232,6 +254,25 @@ async def test_a_button_below_a_message_that_is_gone_is_heard(
     query = await at.pressed(ann, answer, data, stale=True)
     assert toast(at, query.id) == notice("feedback_thanks")
     assert not at.house.failures
+
+
+async def test_a_button_below_a_message_that_is_gone_is_of_its_topic(
+    at: Office, telegram: TelegramDouble, ann: User
+) -> None:
+    forum = telegram.group("Forum", ann, forum=True)
+    topic = telegram.topic(forum, "Builds")
+    await at.say(ann, forum, "/ask in general")
+    await at.say(ann, forum, "/ask in a topic", topic=topic)
+    general, there = (incoming.place.key for incoming in at.house.received)
+    at.house.busy |= {general, there}
+    message = await at.answer(at.house.received[1], "It is")
+    telegram.delete(message)
+    await at.pressed(ann, message, "stop", stale=True)
+    assert at.house.stops == [there]
+    at.house.carriers.clear()
+    query = await at.pressed(ann, message, "stop", stale=True)
+    assert at.house.stops == [there]  # where it was nobody knows any more
+    assert toast(at, query.id) == notice("telegram_old_button")
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,66 @@ async def test_an_album_is_answered_once_though_its_first_reader_dies(
     assert len(at.house.failures) == 2
 
 
+async def test_the_edit_of_any_caption_is_one_of_the_question(
+    at: Office, telegram: TelegramDouble, ann: User, chat: Chat
+) -> None:
+    first = await telegram.send_file(ann, chat, "a.txt", "one", media_group="7", caption="this one")
+    last = await telegram.send_file(ann, chat, "b.txt", "two", media_group="7", caption="and thatt")
+    await at.idle()
+    await telegram.edit(last, "and that")
+    await at.idle()
+    (incoming,) = at.house.received
+    assert at.house.revised == {incoming.key: "this one\n\nand that"}
+    await telegram.edit(first, "")
+    await at.idle()
+    assert at.house.revised == {incoming.key: "and that"}
+    await telegram.edit(last, "")
+    await at.idle()
+    assert at.house.revised == {incoming.key: "and that"}
+
+
+async def test_the_edit_of_a_caption_long_ago_is_one_of_its_own_words(
+    at: Office, telegram: TelegramDouble, ann: User, chat: Chat
+) -> None:
+    first = await telegram.send_file(ann, chat, "a.txt", "one", media_group="7", caption="this onee")
+    await telegram.send_file(ann, chat, "b.txt", "two", media_group="7")
+    await at.idle()
+    at.house.notes.notes.clear()
+    await telegram.edit(first, "this one")
+    await at.idle()
+    (incoming,) = at.house.received
+    assert at.house.revised == {incoming.key: "this one"}
+
+
+async def test_what_is_said_after_an_album_comes_after_it(
+    at: Office, telegram: TelegramDouble, ann: User, chat: Chat
+) -> None:
+    async with telegram.held():
+        await telegram.say(ann, chat, "before")
+        await telegram.send_file(ann, chat, "a.txt", "one", media_group="7")
+        await telegram.send_file(ann, chat, "b.txt", "two", media_group="7")
+        await telegram.say(ann, chat, "compare these")
+    await at.idle()
+    assert [each.text for each in at.house.received] == ["before", "", "compare these"]
+
+
+async def test_an_album_that_cannot_be_read_holds_up_nothing_that_is_said_after_it(
+    at: Office, telegram: TelegramDouble, ann: User, chat: Chat
+) -> None:
+    receive = at.house.receive
+
+    async def failing(incoming: Incoming) -> Receipt:
+        if incoming.attachments and len(at.house.failures) < 3:
+            raise ConnectionError
+        return await receive(incoming)
+
+    at.house.receive = failing  # type: ignore[method-assign]
+    await telegram.send_file(ann, chat, "a.txt", "one", media_group="7")
+    await telegram.say(ann, chat, "hello")
+    await at.idle()
+    assert sorted(each.text for each in at.house.received) == ["", "hello"]
+
+
 async def test_in_a_group_where_we_do_not_answer_an_album_that_calls_us_is_told_so(
     telegram: TelegramDouble, house: House, ann: User
 ) -> None:

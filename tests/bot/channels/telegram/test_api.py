@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from telegram.request import HTTPXRequest
 
 from bot.channels.telegram.api import Api, TelegramFailure, open_api
 from bot.channels.telegram.places import Spot
+from bot.channels.telegram.wire import Wire
 from tests.bot.channels.telegram.outgoing import settings_for
 from tests.telegram_double import Chat, TelegramDouble
 
@@ -40,6 +42,31 @@ async def test_who_we_are_is_asked_once(api: Api, telegram: TelegramDouble) -> N
     assert (me.id, me.username, me.name) == (telegram.me.id, telegram.me.username, "Frontdesk")
     assert await api.me() is me
     assert len(telegram.calls_of("getMe")) == 1
+
+
+@pytest.mark.parametrize("said", [True, [], "bot", {}, {"id": "x"}, {"id": None, "username": "a"}])
+async def test_who_says_nonsense_of_us_is_unreadable(
+    api: Api, monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    async def exchange(*_: object, **__: object) -> object:
+        return said
+
+    monkeypatch.setattr(Wire, "exchange", exchange)
+    with pytest.raises(TelegramFailure) as failed:
+        await api.me()
+    assert (failed.value.code, failed.value.method) == ("unreadable", "getMe")
+
+
+@pytest.mark.parametrize("payload", [b'{"ok": true, "result": ' + b"[" * 200_000, b"[1]", b"\xff"])
+async def test_what_cannot_be_read_at_all_is_unreadable(
+    api: Api, monkeypatch: pytest.MonkeyPatch, payload: bytes
+) -> None:
+    async def do_request(*_: object, **__: object) -> tuple[int, bytes]:
+        return 200, payload
+
+    monkeypatch.setattr(HTTPXRequest, "do_request", do_request)
+    with pytest.raises(TelegramFailure, match="getMe: unreadable"):
+        await api.call("getMe")
 
 
 async def test_arguments_of_every_kind_arrive_and_none_is_left_out(

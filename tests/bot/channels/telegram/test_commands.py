@@ -221,7 +221,7 @@ async def test_a_command_below_a_file_is_one(
     assert not at.house.forgotten
 
 
-@pytest.mark.parametrize("command", ["/forget", "/FORGET"])
+@pytest.mark.parametrize("command", ["/forget", "/FORGET", "/forget@frontdesk_bot"])
 async def test_a_command_behind_our_name_is_one(
     at: Office, telegram: TelegramDouble, ann: User, group: Chat, command: str
 ) -> None:
@@ -230,6 +230,54 @@ async def test_a_command_behind_our_name_is_one(
     await at.say(ann, group, f"{telegram.mention()} /reset")
     await at.say(ann, group, f"{telegram.mention()} /dance with me")
     assert texts(at) == ["/reset", "/dance with me"]
+
+
+async def test_in_a_group_where_we_do_not_answer_only_our_name_calls_us(
+    telegram: TelegramDouble, house: House, ann: User, group: Chat
+) -> None:
+    async with office(telegram, house, TELEGRAM_GROUPS="-1001") as at:
+        for command in ("/privacy", "/forget"):
+            await at.say(ann, group, command)  # another bot's, perhaps
+        assert not at.said(group)
+        await at.say(ann, group, "/forget@frontdesk_bot")
+        assert at.said(group) == [notice("telegram_forget")]
+
+
+@pytest.mark.parametrize("command", ["/usage", "/usage@frontdesk_bot"])
+async def test_what_help_names_is_obeyed_in_groups_too(
+    at: Office, ann: User, group: Chat, command: str
+) -> None:
+    await at.say(ann, group, command)
+    assert texts(at) == ["/usage"]
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [("/usage", notice("home_unused")), ("/link", notice("unknown_command", command="/link"))],
+)
+async def test_a_command_that_was_obeyed_before_is_told_of(
+    at: Office, ann: User, chat: Chat, command: str, sentence: str
+) -> None:
+    await at.say(ann, chat, command)  # the house in memory says nothing to either, as to one that comes again
+    assert at.said(chat) == [sentence]
+    assert not at.house.failures
+
+
+@pytest.mark.parametrize("words", ["/ask /forget", "/ask@frontdesk_bot /forget@frontdesk_bot"])
+async def test_what_is_asked_is_never_to_forget(at: Office, ann: User, group: Chat, words: str) -> None:
+    await at.say(ann, group, words)
+    assert last(at, group).text == notice("telegram_forget")
+    assert not texts(at)
+
+
+async def test_a_command_below_a_file_of_an_album_is_one(
+    at: Office, telegram: TelegramDouble, ann: User, chat: Chat
+) -> None:
+    await telegram.send_file(ann, chat, "a.txt", "one", caption="/forget", media_group="7")
+    await telegram.send_file(ann, chat, "b.txt", "two", media_group="7")
+    await at.idle()
+    assert notice("telegram_forget") in at.said(chat)
+    assert texts(at) == [""]  # the other file
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------

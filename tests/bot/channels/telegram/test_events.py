@@ -476,10 +476,10 @@ def test_a_press_waits_behind_nothing_but_the_same_persons_on_the_same_message()
 def test_a_button_below_an_old_message_is_still_a_press() -> None:
     found = meant(pressed(message={"message_id": 7, "chat": GROUP, "date": 0}))
     assert isinstance(found, Pressed)
-    assert (found.spot, found.message_id) == (THERE, 7)
+    assert (found.spot, found.message_id, found.gone) == (THERE, 7, True)
     found = meant(pressed(message=None))
     assert isinstance(found, Pressed)
-    assert (found.spot, found.message_id) == (Spot(ME.id, 42), 0)
+    assert (found.spot, found.message_id, found.gone) == (Spot(ME.id, 42), 0, False)
 
 
 def test_a_press_without_data_is_nothing_to_us() -> None:
@@ -546,7 +546,7 @@ def member(before: str, now: str, *, chat: dict[str, Any] = GROUP, **more: Any) 
 
 def test_we_are_added_and_removed() -> None:
     body = member("left", "member")
-    added = Member(spot=THERE, sender=SENDER, here=True, title="Team")
+    added = Member(spot=THERE, sender=SENDER, here=True)
     assert meant(body) == added
     assert lane(body) == "-1001/0"
     removed = meant(member("member", "kicked", until_date=0))

@@ -11,7 +11,7 @@ import pytest
 from bot.channels.telegram.api import TelegramFailure
 from bot.channels.telegram.gone import Gone
 from bot.channels.telegram.meanings import Event, Said
-from bot.messages import Attachment, Incoming, KeptEvent, Receipt, Unavailable
+from bot.messages import Attachment, Incoming, KeptEvent, NotAccepted, Receipt, Refusal, Unavailable
 from bot.notices import notice
 from tests.bot.channels.house import House
 from tests.bot.channels.telegram.house import Office, office
@@ -213,6 +213,20 @@ async def test_an_edit_changes_our_copy_and_is_not_answered(
     assert at.house.revised == {first.key: "what is 6 * 7?", second.key: "what is 6 * 9?"}
 
 
+async def test_an_edit_leaves_what_the_words_are_about(
+    at: Office, telegram: TelegramDouble, ann: User, li: User
+) -> None:
+    group = telegram.group("Team", ann, li)
+    before = await at.say(li, group, "The build is red.")
+    said = await at.say(ann, group, f"{telegram.mention()} whyy?", reply_to=before)
+    await telegram.edit(said, f"{telegram.mention()} why?")
+    await telegram.edit(said, telegram.mention())
+    await at.idle()
+    (incoming,) = at.house.received
+    assert incoming.text == "> The build is red.\n\nwhyy?"
+    assert at.house.revised == {incoming.key: "> The build is red.\n\nwhy?"}
+
+
 async def test_a_caption_that_is_taken_away_leaves_the_file(
     at: Office, telegram: TelegramDouble, ann: User
 ) -> None:
@@ -235,6 +249,18 @@ async def test_a_group_that_moves_takes_its_conversation_along(
     bot = telegram.me.id
     assert at.house.moved == [(f"{bot}/{group.id}/0", f"{bot}/{new.id}/0")]
     assert not at.house.failures
+
+
+async def test_a_group_that_moves_out_of_the_list_is_told_to_the_operator(
+    telegram: TelegramDouble, house: House, ann: User, logged: list[MutableMapping[str, Any]]
+) -> None:
+    group, other = (telegram.group(title, ann, supergroup=False) for title in ("Team", "Other"))
+    async with office(telegram, house, TELEGRAM_GROUPS=str(group.id)) as at:
+        new = await telegram.migrate(group)
+        await telegram.migrate(other)
+        await at.idle()
+    told = {(line["chat"], line["now"]) for line in logged if "TELEGRAM_GROUPS" in line["event"]}
+    assert told == {(group.id, new.id)}
 
 
 async def test_a_chat_that_blocks_us_is_left_alone_until_it_writes(
@@ -301,6 +327,23 @@ async def test_what_is_said_in_a_chat_is_received_in_order(
         await telegram.say(ann, telegram.private(ann), f"part {number}")
     await at.idle()
     assert texts(at.house) == [f"part {number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(("retry_after", "told"), [(30, 2), (40_000, 2), (0, 6)])
+async def test_who_asks_too_much_is_told_once_a_while_not_each_time(
+    at: Office, telegram: TelegramDouble, ann: User, li: User, retry_after: int, told: int
+) -> None:
+    async def receive(_: Incoming) -> Receipt:
+        raise NotAccepted(Refusal("flood", "Slowly, please.", retry_after=retry_after))
+
+    at.house.receive = receive  # type: ignore[method-assign]
+    group = telegram.group("Team", ann, li)
+    for who in (ann, li):
+        for _ in range(3):
+            await at.say(who, group, f"{telegram.mention()} now!")
+    assert at.said(group) == ["Slowly, please."] * told
+    kept = [until for name, (_, until) in at.house.notes.notes.items() if "/flood" in name]
+    assert all(until is not None and until <= at.house.notes.clock() + 60 for until in kept)
 
 
 async def test_a_refusal_is_told_once_however_often_it_is_read(

@@ -72,9 +72,19 @@ async def test_a_token_is_good_once(at: Office, telegram: TelegramDouble, ann: U
     await at.press(ann, first, "link_yes")
     await at.press(li, second, "link_yes")
     assert at.house.linked == [("T1/U1", str(ann.id))]
-    assert second.text == notice("telegram_link_stale", "zh")
+    assert second.text == notice("telegram_not_linked", "zh")
     third = await asked(at, ann)
     assert third.text == notice("telegram_link_stale")
+
+
+async def test_who_cannot_be_linked_is_not_sent_for_another_link(at: Office, ann: User) -> None:
+    async def link(*_: object) -> bool:
+        return False  # both are known in a third channel
+
+    at.house.link = link  # type: ignore[assignment,method-assign]
+    question = await asked(at, ann)
+    await at.press(ann, question, "link_yes")
+    assert question.text == notice("telegram_not_linked")
 
 
 async def test_yes_read_again_says_the_same(at: Office, telegram: TelegramDouble, ann: User) -> None:

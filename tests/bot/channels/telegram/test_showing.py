@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from bot.channels.telegram.api import TelegramFailure
 from bot.channels.telegram.posting import draft_id_of
 from bot.channels.telegram.ways import Timing
 from bot.markup.outline import Outline
-from bot.messages import Unavailable
+from bot.markup.telegram import Rendered, reach
+from bot.messages import NotNow, Unavailable
 from bot.notices import notice
 from tests.bot.channels.telegram.outgoing import QUICK, Asked, Out, opened
 from tests.bot.channels.telling import ANSWER, Books, killed
@@ -346,6 +347,13 @@ async def test_a_failure_without_words_gets_some(out: Out) -> None:
     assert asked.text == notice("failed")
 
 
+async def test_where_a_colleague_answers_by_hand_nothing_is_said(out: Out) -> None:
+    asked = out.asked()
+    asked.teller.end("done", None)
+    await asked.show()
+    assert not asked.seen
+
+
 class Postponed(Exception):
     pass
 
@@ -377,6 +385,41 @@ async def test_an_answer_that_breaks_off_goes_on_in_its_message(out: Out) -> Non
     asked.teller.end()
     await asked.show(out.again())
     assert [message.text for message in asked.seen] == ["Half. And half."]
+
+
+async def test_who_must_wait_and_has_blocked_us_is_known_to_be_gone(out: Out) -> None:
+    asked = out.asked()
+    await out.telegram.block(next(iter(asked.chat.members.values())))
+    asked.teller.note("Later.")
+    asked.teller.break_off(Postponed())
+    with pytest.raises(Postponed):
+        await asked.show()
+    assert await out.shower.gone.is_gone(asked.chat.id)
+
+
+async def test_half_of_something_is_not_looked_at_again_and_again(
+    out: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    def noted(text: str, done: int) -> int:
+        looks.append(text)
+        return reach(text, done)
+
+    monkeypatch.setattr("bot.channels.telegram.writing.reach", noted)
+    out.shower.ways.timing = replace(QUICK, first=0.2)
+    asked = out.asked()
+    async with asked.showing():
+        asked.teller.say("*")  # may be seen
+        async with asyncio.timeout(10):
+            while "*" not in looks:
+                await asyncio.sleep(0.001)
+        asked.teller.say("*half")  # may not, any more
+        await asyncio.sleep(0.4)
+        assert [text for text in looks if text] == ["*", "**half"]
+        asked.teller.say("**.")
+        await out.telegram.until(lambda: asked.text == "half.")
+        asked.teller.end()
 
 
 # -- drafts ------------------------------------------------------------------------------------------------------
@@ -513,7 +556,13 @@ async def test_a_table_or_a_formula_is_a_rich_message_where_that_is_wanted(
 
 @pytest.mark.parametrize(
     ("rich", "text"),
-    [("false", TABLE), ("true", "Plain."), ("true", f"{TABLE}\n![x](https://spy.example/x.png)")],
+    [
+        ("false", TABLE),
+        ("true", "Plain."),
+        ("true", f"{TABLE}\n![x](https://spy.example/x.png)"),
+        ("true", f"{TABLE}\n[x](TG://user?id=1)"),
+        ("true", f"{TABLE}\n[x](tg&#58;//user?id=1)"),
+    ],
 )
 async def test_everything_else_is_not(telegram: TelegramDouble, rich: str, text: str) -> None:
     async with opened(telegram, rich=rich, streaming="post") as out:
@@ -616,6 +665,63 @@ async def test_an_answer_that_was_brought_before_the_crash_is_not_brought_again(
     before = methods(out.telegram)
     await asked.show(out.again())
     assert methods(out.telegram) == before
+
+
+WHOLE_OR_GROWING = pytest.mark.parametrize("way", ["edited", "posted"])
+
+
+@WHOLE_OR_GROWING
+@pytest.mark.parametrize("gone", [False, True])
+async def test_an_answer_that_is_taken_from_us_is_put_in_order_first(out: Out, way: str, gone: bool) -> None:
+    asked, kept, keeping = out.asked(), out.books.sent, asyncio.Event()
+
+    async def slowly(*given: Any, **more: Any) -> None:
+        keeping.set()
+        await asyncio.sleep(0.01)
+        out.books.gone = gone
+        await kept(*given, **more)
+
+    out.books.sent = slowly  # type: ignore[method-assign]
+    asked.teller.say("Some of it. ")
+    if way == "posted":
+        asked.teller.end()
+    showing = asyncio.create_task(asked.show(out.again(**WAYS[way])))
+    await keeping.wait()
+    await killed(showing)
+    assert len(asked.seen) == (0 if gone else 1)
+    if not gone:
+        out.books.sent = kept  # type: ignore[method-assign]
+        asked.teller.end()
+        await asked.show(out.again(**WAYS[way]))
+        assert [message.text for message in asked.seen] == ["Some of it."]
+        assert actions(asked.seen[0]) == BELOW
+
+
+async def test_what_is_taken_from_us_says_nothing_that_will_be_told_again(out: Out) -> None:
+    asked = out.asked()
+    asked.teller.note("Well then.")
+    showing = asyncio.create_task(asked.show())
+    await out.telegram.until(lambda: out.telegram.actions(asked.chat))
+    await killed(showing)
+    assert not asked.seen
+
+
+@WHOLE_OR_GROWING
+async def test_what_cannot_be_kept_at_once_does_not_come_twice(out: Out, way: str) -> None:
+    asked, kept, tries = out.asked(), out.books.sent, []
+
+    async def at_the_third_try(*given: Any, **more: Any) -> None:
+        tries.append(given)
+        if len(tries) < 3:
+            raise Unavailable("away for a moment")
+        await kept(*given, **more)
+
+    out.books.sent = at_the_third_try  # type: ignore[method-assign]
+    asked.teller.say("Once. ")
+    asked.teller.end()
+    await asked.show(out.again(**WAYS[way]))
+    assert [message.text for message in asked.seen] == ["Once."]
+    assert len(tries) >= 3
 
 
 # -- Telegram's troubles -------------------------------------------------------------------------------------------
@@ -761,6 +867,101 @@ async def test_what_is_too_long_for_telegram_is_cut_anew(out: Out) -> None:
         assert actions(asked.seen[-1]) == BELOW
 
 
+@WHOLE_OR_GROWING
+async def test_formatting_that_is_refused_in_other_words_costs_no_answer(out: Out, way: str) -> None:
+    def formatted(call: Any) -> bool:
+        return "entities" in call.arguments
+
+    out.telegram.fail("*", description="Bad Request: URL_INVALID", times=None, when=formatted)
+    asked = out.asked()
+    asked.teller.pause = PAUSE
+    for piece in ("**One** two. ", "**Three**."):
+        asked.teller.say(piece)
+    asked.teller.end()
+    await asked.show(out.again(**WAYS[way]))
+    assert [(message.text, message.entities) for message in asked.seen] == [("One two. Three.", [])]
+    assert actions(asked.seen[0]) == BELOW
+
+
+async def test_an_edit_that_comes_after_the_end_does_not_stay(
+    telegram: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.channels.telegram.posting.GROWING_WITHIN", 0.05)
+    async with opened(telegram, timing=replace(QUICK, late=0.5)) as out:
+        asked = out.asked()
+        async with asked.showing():
+            asked.teller.say("One. ")
+            await telegram.until(lambda: out.books.sent_before)
+            late = telegram.fail("editMessageText", hang=0.3)
+            asked.teller.say("Two. ")
+            await telegram.until(lambda: late.hits)
+            asked.teller.say("Three.")
+            asked.teller.end()
+        [message] = asked.seen
+        assert message.edits[-3:] == ["One. Two. Three.", "One. Two.", "One. Two. Three."]
+        assert actions(message) == BELOW
+
+
+async def test_a_message_whose_answers_are_all_lost_is_not_sent_again_and_again(out: Out) -> None:
+    lost = out.telegram.fail("sendMessage", lost=True, times=None)
+    asked = out.asked()
+    asked.teller.pause = 0.01
+    for _ in range(50):
+        asked.teller.say("Many words. " * 10)
+    asked.teller.end()
+    for most in (4, 7, 10):  # as it grows, when it is full, once more the first time, and at the end
+        with pytest.raises(TelegramFailure):
+            await asked.show()
+        assert len(asked.seen) <= most
+    lost.stop()
+    await asked.show()
+    copies(asked.seen, asked.teller.text)
+    assert actions(asked.seen[-1]) == BELOW
+
+
+async def test_markup_that_outgrows_a_message_is_cut_anew(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(markdown: str, limit: int = 0) -> Rendered:
+        return Rendered(text=markdown * 2)
+
+    monkeypatch.setattr("bot.channels.telegram.content.render", twice)
+    asked = out.asked()
+    asked.teller.say("x" * 3_000)
+    asked.teller.end()
+    await asked.show(out.again(**WAYS["posted"]))
+    out.telegram.problems.clear()  # it was too long, as it was meant to be
+    assert "".join(message.text for message in asked.seen) == "x" * 6_000
+    assert actions(asked.seen[-1]) == BELOW
+
+
+async def test_in_a_group_a_message_that_comes_again_whole_replies_too(telegram: TelegramDouble) -> None:
+    async with opened(telegram, group_streaming="edit") as out:
+        asked = out.asked(chat=telegram.group("Team", out.ann))
+        async with asked.showing():
+            asked.teller.say("One. ")
+            await telegram.until(lambda: out.books.sent_before)
+            telegram.delete(asked.seen[0])
+            asked.teller.say("Two.")
+            asked.teller.end()
+        assert [(message.text, message.reply_to) for message in asked.seen] == [("One. Two.", asked.root.id)]
+
+
+@pytest.mark.parametrize(
+    ("how", "stays"),
+    [({"description": "Bad Request: message can't be deleted"}, True), ({"lost": True}, False)],
+)
+async def test_what_was_forgotten_and_cannot_be_taken_away_is_told_to_the_operator(
+    out: Out, logged: list[MutableMapping[str, Any]], how: dict[str, Any], stays: bool
+) -> None:
+    out.books.gone = True
+    out.telegram.fail("deleteMessage", **how)
+    asked = out.asked()
+    asked.teller.say("Secret.")
+    asked.teller.end()
+    await asked.show()
+    assert bool(asked.seen) == stays
+    assert ("what was forgotten stays in its chat" in [line["event"] for line in logged]) == stays
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_who_has_blocked_us_is_sent_nothing_more_and_the_answer_comes_to_its_end(
     out: Out, way: str
@@ -899,8 +1100,20 @@ async def test_whatever_goes_wrong_the_reader_gets_all_of_it(out: Out, way: str)
         for _ in range(20):
             try:
                 await asked.show(shower)
-            except TelegramFailure:
+            except (TelegramFailure, NotNow):
                 continue
             break
         copies(asked.seen, text)
         assert actions(asked.seen[-1]) == BELOW
+
+
+async def test_a_flood_that_outlasts_our_patience_is_told_to_the_house_as_such(out: Out) -> None:
+    asked = out.asked()
+    asked.teller.say("Later.")
+    asked.teller.end()
+    flood = out.telegram.fail("sendMessage", retry_after=3_000, times=None)
+    with pytest.raises(NotNow) as told_so:
+        await asked.show()
+    assert told_so.value.seconds > 60
+    flood.stop()
+    assert asked.seen == []

@@ -244,6 +244,16 @@ async def test_kinds_of_updates_that_are_missing_are_asked_for(telegram: Telegra
         assert len(await at.set(2)) == 2
 
 
+async def test_a_server_that_does_not_know_the_newest_kind_is_not_told_of_it_for_ever(
+    telegram: TelegramDouble,
+) -> None:
+    async with door(telegram) as at, at.running():
+        await at.set(1)
+        telegram.updates.allowed = tuple(kind for kind in HANDLED if kind != "stopped_message_generation")
+        await at.later()
+        assert len(await at.set(2)) == 1
+
+
 @pytest.mark.parametrize("method", ["getWebhookInfo", "setWebhook"])
 async def test_a_failure_is_told_and_tried_again(
     telegram: TelegramDouble, logged: Logged, method: str
