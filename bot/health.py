@@ -47,7 +47,7 @@ class Report:
     @property
     def ready(self) -> bool:
         """Whether a question asked now would be answered."""
-        return self.database and self.queue.redis and any(worker.loaded for worker in self.queue.workers)
+        return self.database and self.queue.redis and bool(self.queue.models)
 
     def body(self) -> dict[str, Any]:
         """All of it, by name."""

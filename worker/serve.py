@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 
 from inference import cuda
 from inference.engine import Engine, Load
-from inference.library import Library, ModelFolder
+from inference.library import STARTER, Library, ModelFolder
 from inference.opening import open_engine
 from worker.app import make_app
 from worker.bulk.recovery import Recovery
@@ -69,7 +69,9 @@ def serve(
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     url = settings.redis_url.get_secret_value()
-    model = Library(root=settings.data / "models").find(settings.model)
+    # Who answers nobody loads no model, and may be there to make the one that is named.
+    named = settings.model if "answers" in settings.queues else STARTER
+    model = Library(root=settings.data / "models").find(named)
     retry = Retry(NoBackoff(), 1)  # a connection that a restarted server has closed is opened again at once
     client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=retry)
     log.info("worker starting", model=model.name, redis=masked(url), queues=settings.queues)

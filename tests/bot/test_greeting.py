@@ -30,7 +30,7 @@ WORKER = WorkerInfo(
     running=0,
     waiting=0,
     slots=1,
-    queues=(),
+    queues=("answers",),
 )
 LOADED = Report(database=True, queue=Health(redis=True, workers=(WORKER,)))
 

@@ -34,7 +34,7 @@ WORKER = WorkerInfo(
     running=1,
     waiting=2,
     slots=4,
-    queues=("frontdesk.answers",),
+    queues=("answers",),
     tokens=99,
 )
 
@@ -154,6 +154,14 @@ async def test_a_worker_that_loads_its_model_is_not_ready_yet(house: House) -> N
     loading = WorkerInfo.decode(WORKER.encode().replace('"loaded": true', '"loaded": false'))
     assert loading
     house.parts.queue = QueueHealth(redis=True, workers=(loading,))
+    assert (await house.ready())[0] == 503
+
+
+async def test_a_worker_of_bulk_jobs_answers_nobody(house: House) -> None:
+    bulk = WorkerInfo.decode(WORKER.encode().replace('["answers"]', '["bulk"]'))
+    assert bulk
+    assert bulk.queues == ("bulk",)
+    house.parts.queue = QueueHealth(redis=True, workers=(bulk,))
     assert (await house.ready())[0] == 503
 
 

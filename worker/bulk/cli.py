@@ -25,9 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RedisOption = Annotated[
-    str, typer.Option("--redis", envvar="REDIS_URL", help="Where the queue is (REDIS_URL).")
-]
+RedisOption = Annotated[str, typer.Option("--redis", help="Where the queue is (REDIS_URL).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON on the standard output.")]
 Job = Annotated[str, typer.Argument(help="The job's id.")]
 
@@ -39,7 +37,9 @@ def ask(
         list[str] | None, typer.Argument(help="As after `frontdesk models` or `frontdesk train`.")
     ] = None,
     redis: RedisOption = "",
-    hours: Annotated[float, typer.Option(min=0.01, help="Stopped when it is not over by then.")] = 24.0,
+    hours: Annotated[  # a job is known for seven days
+        float, typer.Option(min=0.01, max=160, help="Stopped when it is not over by then.")
+    ] = 24.0,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it is over.")] = False,
 ) -> None:
     """Queue a job; its options stand after the chore's name. The files it names are the worker's."""
@@ -107,19 +107,27 @@ def _bulk(redis_url: str) -> Iterator[Bulk]:
     import redis
 
     from worker.bulk.client import Bulk
+    from worker.jobs import JobMalformed
     from worker.logs import masked
+    from worker.settings import SettingsError, WorkerSettings
 
-    if not redis_url:
-        typer.echo("Where is the queue? Set REDIS_URL, or give --redis.", err=True)
-        raise typer.Exit(2)
     try:
-        with redis.Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=5) as client:
-            yield Bulk(client)
-    except ValueError as error:
-        typer.echo(f"REDIS_URL: {error}", err=True)
+        url = WorkerSettings.read(redis_url=redis_url or None).redis_url.get_secret_value()
+        client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
+    except SettingsError as error:
+        typer.echo(f"These settings are wrong or missing:\n{error}", err=True)
         raise typer.Exit(2) from None
+    except ValueError:  # its words may repeat a piece of the password
+        typer.echo("REDIS_URL: it is no address of a Redis server", err=True)
+        raise typer.Exit(2) from None
+    try:
+        with client:
+            yield Bulk(client)
+    except JobMalformed as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     except redis.RedisError as error:
-        typer.echo(f"Redis at {masked(redis_url)} does not answer ({type(error).__name__}).", err=True)
+        typer.echo(f"Redis at {masked(url)} does not answer ({type(error).__name__}).", err=True)
         raise typer.Exit(1) from None
 
 

@@ -58,12 +58,13 @@ class Bulk:
             reply_to=record.stream_key(number),
             correlation=number,
         )
-        self.client.hset(
-            ledger.job_key(job.id), mapping={"asked": job.encode(), "created": str(created), "note": ""}
-        )
-        self.client.expire(ledger.job_key(job.id), record.KEPT)
+        asked: dict[Any, Any] = {"asked": job.encode(), "created": str(created), "note": ""}
+        with self.client.pipeline() as pipeline:  # before it is queued: recovery looks at what is listed
+            pipeline.hset(ledger.job_key(job.id), mapping=asked)
+            pipeline.expire(ledger.job_key(job.id), record.KEPT)
+            pipeline.zadd(record.JOBS, {job.id: created})
+            pipeline.execute()
         self.client.eval(ledger.SUBMIT, 4, *submission(job))
-        self.client.zadd(record.JOBS, {job.id: created})
         return job
 
     def list(self) -> list[Found]:

@@ -1,4 +1,4 @@
-"""Puts a bulk job into its queue: the first time, and once more when its worker is gone.
+"""Puts a bulk job into its queue, the first time and once more when its worker is gone; and closes it.
 
 Knows the ledger's way of queueing. Who asks, and when it is asked again, is `client`'s and `recovery`'s business.
 """
@@ -11,7 +11,7 @@ import redis
 
 from worker import ledger
 from worker.bulk import record
-from worker.jobs import BULK, BulkJob, Ended, encode_event
+from worker.jobs import BULK, BulkJob, Ended, Event, encode_event
 from worker.message import envelope
 
 TASK = "frontdesk.bulk"
@@ -40,4 +40,10 @@ def submission(job: BulkJob) -> Sequence[str]:
 def queue_again(client: redis.Redis, job: BulkJob) -> None:
     """Another attempt; nothing happens where a higher one counts. Raises redis.RedisError."""
     client.eval(ledger.SUBMIT, 4, *submission(job))
-    client.delete(record.lease_key(job.id))
+
+
+def close(client: redis.Redis, job: BulkJob, event: Event, *, outcome: str) -> bool:
+    """Tell the last thing of a job; False when the attempt counts no more, or is over. Raises redis.RedisError."""
+    keys = record.lease_key(job.id), ledger.job_key(job.id), job.reply_to
+    told = str(job.attempt), outcome, str(record.KEPT), encode_event(event), str(record.LENGTH)
+    return bool(client.eval(record.CLOSE, len(keys), *keys, *told))

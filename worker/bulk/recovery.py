@@ -15,12 +15,14 @@ import structlog
 
 from worker import ledger
 from worker.bulk import record
-from worker.bulk.queueing import queue_again
-from worker.jobs import BulkJob, Failed, JobMalformed, encode_event
+from worker.bulk.queueing import close, queue_again
+from worker.jobs import BulkJob, Ended, Failed, JobMalformed
 
 log = structlog.get_logger(__name__)
 
 LOOK = 5.0  # seconds
+
+Doubt = tuple[str, bytes, bytes]  # a job's id, its state and attempt
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Recovery:
 
     client: redis.Redis
     look: float = LOOK
-    _doubted: set[str] = field(default_factory=set)
+    _doubted: set[Doubt] = field(default_factory=set)
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -45,14 +47,14 @@ class Recovery:
     def once(self) -> None:
         """One look. What seems lost must seem so twice: it may just be on its way. Raises redis.RedisError."""
         self.client.zremrangebyscore(record.JOBS, "-inf", time.time() - record.KEPT)
-        doubtful = set()
         found: Any = self.client.zrange(record.JOBS, 0, -1)
+        doubted, self._doubted = self._doubted, set()
         for job_id in (each.decode() for each in found):
-            if self._lost(job_id):
-                doubtful.add(job_id)
-                if job_id in self._doubted:
-                    self._recover(job_id)
-        self._doubted = doubtful
+            doubt = self._lost(job_id)
+            if doubt is not None:
+                self._doubted.add(doubt)
+                if doubt in doubted:
+                    self._recover(*doubt)
 
     def _run(self) -> None:
         while not self._ending.wait(self.look):
@@ -63,36 +65,38 @@ class Recovery:
             except Exception:
                 log.exception("looking after the bulk jobs failed")
 
-    def _lost(self, job_id: str) -> bool:
+    def _lost(self, job_id: str) -> Doubt | None:
+        state: Any
+        attempt: Any
         state, attempt = self.client.hmget(ledger.job_key(job_id), "state", "attempt")
+        if attempt is None:
+            return None
         if state == b"running":
-            return not self.client.exists(record.lease_key(job_id))
-        if state == b"queued" and attempt is not None:
-            return bool(self.client.eval(ledger.MISSING, 1, ledger.job_key(job_id), attempt))
-        return False
+            lost = not self.client.exists(record.lease_key(job_id))
+        else:
+            lost = bool(self.client.eval(ledger.MISSING, 1, ledger.job_key(job_id), attempt))
+        return (job_id, state, attempt) if lost else None
 
-    def _recover(self, job_id: str) -> None:
+    def _recover(self, job_id: str, state: bytes, attempt: bytes) -> None:
         key = ledger.job_key(job_id)
-        state, attempt, asked = self.client.hmget(key, "state", "attempt", "asked")
-        if attempt is None or asked is None:
-            return
         if state == b"queued":
             self.client.eval(ledger.RESTORE, 1, key, attempt)
             return
         try:
-            job = replace(BulkJob.decode(asked), attempt=int(attempt))
+            job = replace(BulkJob.decode(self.client.hget(key, "asked") or b""), attempt=int(attempt))
         except JobMalformed as error:
             log.warning("a bulk job cannot be read", cause=str(error), job=job_id)
             return
-        if int(self.client.hincrby(key, "deaths", 1)) >= record.DEATHS_MOST:
-            self._give_up(job)
+        keys = record.lease_key(job_id), key
+        deaths = int(self.client.eval(record.TAKE, 2, *keys, attempt, str(round(record.LEASE * 1000))))
+        if not deaths:
             return
-        log.warning("a bulk job is queued anew", job=job_id, attempt=job.attempt + 1)
-        queue_again(self.client, replace(job, attempt=job.attempt + 1))
-
-    def _give_up(self, job: BulkJob) -> None:
-        keys = record.lease_key(job.id), ledger.job_key(job.id)
-        if self.client.eval(record.CLOSE, 2, *keys, str(job.attempt), "lost", str(record.KEPT)):
+        if self.client.exists(ledger.cancelled_key(job_id)):
+            close(self.client, job, Ended(job.id, job.attempt, "cancelled", 0, 0, 0), outcome="cancelled")
+        elif deaths >= record.DEATHS_MOST:
             log.error("a bulk job is given up", job=job.id)
             failed = Failed(job.id, job.attempt, "lost", "The workers that begin this job die of it.")
-            self.client.xadd(job.reply_to, {"e": encode_event(failed)})
+            close(self.client, job, failed, outcome="lost")
+        else:
+            log.warning("a bulk job is queued anew", job=job_id, attempt=job.attempt + 1)
+            queue_again(self.client, replace(job, attempt=job.attempt + 1))

@@ -29,7 +29,7 @@ from celery import Celery
 from worker import leash, ledger
 from worker.bulk import record
 from worker.bulk.chores import ChoreRefused, command
-from worker.bulk.queueing import TASK, queue_again
+from worker.bulk.queueing import TASK, close, queue_again
 from worker.jobs import BulkJob, Ended, Event, Failed, JobMalformed, Progress, Result, encode_event
 
 log = structlog.get_logger(__name__)
@@ -41,13 +41,15 @@ LEASHED = (
     "-S",
     leash.__file__,
 )  # a killed worker leaves no child that goes on beside the next
+RETRY = 1.0  # seconds between two tries to tell a job's end
 TERM_SECONDS = 3.0  # for a child to end after it was asked to
 NOTES = 0.5  # seconds between two notes that are told
+LINE_CHARS = 65_536  # of what a child says; a longer line is heard in parts
 SAID_LAST = 20  # lines of a child that failed which are kept
 NOTE_CHARS = 500
 RESULT_CHARS = 262_144  # what a result may take in its stream
 
-_STEP = re.compile(r"\[(\d+)/(\d+)\] ?(.*)")  # how a child tells how far it is
+_STEP = re.compile(r"\[(\d{1,6})/(\d{1,6})\] ?(.*)")  # how a child tells how far it is
 _DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 Stop = Literal["", "cancelled", "deadline", "superseded", "ending"]
@@ -80,8 +82,8 @@ class BulkWork:
         ):
             try:
                 self._carry(_Running(job=job, client=self.client, name=self.name))
-            except redis.RedisError as error:  # recovery finds it: claimed without a lease, or in no list
-                log.warning("Redis went away under a bulk job", cause=type(error).__name__)
+            except (redis.RedisError, OSError) as error:  # recovery finds it: without a lease, or in no list
+                log.warning("a bulk job is left to others", cause=type(error).__name__)
 
     def _carry(self, running: _Running) -> None:
         job = running.job
@@ -132,14 +134,29 @@ class BulkWork:
             log.info("another worker has taken the job over")
         elif stop == "ending":
             log.info("a bulk job is handed back")
+            running.hold()
             queue_again(self.client, replace(job, attempt=job.attempt + 1))
         elif stop:
-            running.close(running.ended(stop), outcome=stop)
+            self._close(running, running.ended(stop), outcome=stop)
         elif child.process.returncode == 0:
-            running.close(Result(job.id, job.attempt, child.result()), outcome="done")
+            self._close(running, Result(job.id, job.attempt, child.result()), outcome="done")
         else:
-            log.warning("a bulk job failed", status=child.process.returncode, said=child.last_words())
-            running.close(Failed(job.id, job.attempt, "failed", child.last_words()), outcome="failed")
+            said = child.last_words()
+            log.warning("a bulk job failed", status=child.process.returncode, said=said)
+            self._close(running, Failed(job.id, job.attempt, "failed", said), outcome="failed")
+
+    def _close(self, running: _Running, event: Event, *, outcome: str) -> None:
+        """However long Redis stays away: what took hours is not done again for want of its last word."""
+        while True:
+            try:
+                running.close(event, outcome=outcome)
+            except (redis.RedisError, OSError) as error:
+                if self.asked_to_end():
+                    raise
+                log.warning("a bulk job's end cannot be told yet", cause=type(error).__name__)
+                time.sleep(RETRY)
+            else:
+                return
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,11 +170,11 @@ class _Running:
 
     def hold(self) -> bool:
         """Hold the lease on; False when the attempt counts no more."""
-        keys = record.lease_key(self.job.id), ledger.job_key(self.job.id)
-        held = self.client.eval(
-            record.HOLD, 2, *keys, str(self.job.attempt), self.name, str(round(record.LEASE * 1000))
-        )
-        return bool(held)
+        job = self.job
+        keys = record.lease_key(job.id), ledger.job_key(job.id), record.JOBS
+        lease = str(job.attempt), self.name, str(round(record.LEASE * 1000))
+        anew = job.id, job.encode(), job.reply_to, str(time.time()), str(record.KEPT)
+        return bool(self.client.eval(record.HOLD, len(keys), *keys, *lease, *anew))
 
     def still_wanted(self) -> Stop:
         """Renew the lease; while Redis is away it is held by nobody but us, until recovery says otherwise."""
@@ -187,9 +204,8 @@ class _Running:
 
     def close(self, event: Event, *, outcome: str) -> None:
         """Tell the last thing of the job. Raises redis.RedisError."""
-        keys = record.lease_key(self.job.id), ledger.job_key(self.job.id)
-        if self.client.eval(record.CLOSE, 2, *keys, str(self.job.attempt), outcome, str(record.KEPT)):
-            self._tell(event)
+        self.hold()  # Redis may have come back empty
+        if close(self.client, self.job, event, outcome=outcome):
             log.info("a bulk job is over", outcome=outcome)
 
     def _tell(self, event: Event) -> None:
@@ -232,6 +248,7 @@ class _Child:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=seconds)
         self._heard()
+        self.output.close()
 
     def result(self) -> Any:
         """What it wrote: JSON, or words."""
@@ -254,9 +271,11 @@ class _Child:
             self.listening.join(TERM_SECONDS)
 
     def _listen(self, note: Callable[[str], None]) -> None:
-        with self.process.stderr or io.BytesIO() as lines:
-            for line in lines:
-                words = _DRAWN.sub("", line.decode(errors="replace").rsplit("\r", 1)[-1]).strip()
+        pipe = self.process.stderr or io.BytesIO()
+        with io.TextIOWrapper(pipe, encoding="utf-8", errors="replace", newline="") as lines:
+            while line := lines.readline(LINE_CHARS):
+                words = _DRAWN.sub("", line).strip()
                 if words:
-                    self.said = [*self.said, words[:NOTE_CHARS]][-SAID_LAST:]
+                    if not line.endswith("\r"):  # a bar of progress, which the next one covers
+                        self.said = [*self.said, words[:NOTE_CHARS]][-SAID_LAST:]
                     note(words)

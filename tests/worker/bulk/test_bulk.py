@@ -18,11 +18,12 @@ import redis
 from typer.testing import CliRunner
 
 from worker import ledger
-from worker.bulk import record
+from worker.bulk import record, work
 from worker.bulk.chores import CHORES, ChoreRefused, command
 from worker.bulk.cli import app
 from worker.bulk.client import Bulk
-from worker.jobs import BulkJob, Ended, Failed, JobMalformed, Progress, Result
+from worker.bulk.recovery import Recovery
+from worker.jobs import BULK, BulkJob, Ended, Failed, JobMalformed, Progress, Result
 
 PATIENT = str(Path(__file__).with_name("patient.py"))
 
@@ -52,6 +53,7 @@ class Site:
             **os.environ,
             "REDIS_URL": self.url,
             "FRONTDESK_QUEUES": "bulk",
+            "FRONTDESK_MODEL": "still-to-be-converted",
             "FRONTDESK_DATA": str(self.folder / "data"),
             "CHORES": str(self.folder),
         }
@@ -195,13 +197,85 @@ def test_a_lost_redis_costs_a_running_job_nothing(site: Site, redis_server: Any)
     site.worker()
     job = site.bulk.ask("convert", ["one"])
     becomes(lambda: site.begun("one"))
-    saved = site.client.dump(ledger.job_key(job.id))
     redis_server.stop()
-    redis_server.start()
-    site.client.restore(ledger.job_key(job.id), 0, saved, replace=True)
+    redis_server.start()  # empty
+    becomes(lambda: site.state(job) == "running")
     site.go()
     becomes(lambda: site.state(job) == "done")
+    assert isinstance(list(site.bulk.watch(job.id))[-1], Result)
     assert len(site.begun("one")) == 1
+
+
+def test_a_job_that_ends_while_redis_is_away_is_told_when_it_is_back_and_not_done_again(
+    site: Site, redis_server: Any
+) -> None:
+    site.worker()
+    job = site.bulk.ask("convert", ["one"])
+    becomes(lambda: site.begun("one"))
+    redis_server.stop()
+    site.go()
+    becomes(lambda: not any(map(alive, site.begun("one"))))
+    time.sleep(1.5)  # longer than its lease
+    redis_server.start()
+    becomes(lambda: site.state(job) == "done")
+    assert len(site.begun("one")) == 1
+
+
+def test_a_lost_job_that_is_cancelled_ends_as_cancelled(site: Site) -> None:
+    first = site.worker()
+    job = site.bulk.ask("convert", ["one"])
+    becomes(lambda: site.begun("one"))
+    first.kill()
+    first.wait()
+    becomes(lambda: site.state(job) == "lost")
+    assert site.bulk.cancel(job.id)
+    site.worker()
+    assert list(site.bulk.watch(job.id))[-1] == Ended(job.id, 1, "cancelled", 0, 0, 0)
+    assert site.state(job) == "cancelled"
+
+
+def test_of_several_who_find_a_job_lost_one_takes_it_up_and_counts_it_once(site: Site) -> None:
+    job = site.bulk.ask("convert", ["one"])
+    site.client.rpop(BULK)
+    keys = ledger.job_key(job.id), ledger.cancelled_key(job.id)
+    assert site.client.eval(ledger.CLAIM, 2, *keys, "1", "a worker") == b"yours"
+    finders = [Recovery(client=site.client) for _ in range(3)]
+    for each in finders:
+        each.once()
+    doubt = (job.id, b"running", b"1")
+    for each in finders:  # each has seen it lost before any of them took it up
+        each._recover(*doubt)
+    found = site.client.hmget(ledger.job_key(job.id), "attempt", "deaths", "state")
+    assert found == [b"2", b"1", b"queued"]
+
+
+def test_a_job_is_listed_before_it_is_queued(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(site.client, "eval", dies)
+    with pytest.raises(redis.ConnectionError):
+        site.bulk.ask("convert", ["one"])
+    assert site.client.zcard(record.JOBS) == 1
+
+
+def test_a_chore_is_heard_without_line_ends_and_its_bars_cover_no_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = """
+import sys
+print("the reason", file=sys.stderr)
+sys.stderr.write("".join(f"bar {each}\\r" for each in range(100)) + "[" + "9" * 5000 + "/1] " + "x" * 100_000)
+sys.exit(1)
+"""
+    monkeypatch.setattr(work, "PROGRAM", (sys.executable, "-c", script))
+    heard: list[str] = []
+    child = work._Child.start([], data=tmp_path, note=heard.append)
+    assert child.process.wait(20) == 1
+    assert child.last_words().startswith("the reason\n[999")
+    assert "bar 7" in heard
+    assert max(map(len, heard)) <= work.LINE_CHARS
+    assert not work._STEP.match("[" + "9" * 5000 + "/1]")  # more digits than Python reads
 
 
 @pytest.mark.parametrize(
@@ -262,7 +336,9 @@ def test_the_command_asks_lists_and_cancels(site: Site) -> None:
         (["list", "--redis", ""], 2, "REDIS_URL"),
         (["list", "--redis", "redis://:secret@127.0.0.1:1"], 1, "does not answer"),
         (["list", "--redis", "nonsense"], 2, "REDIS_URL"),
+        (["list", "--redis", "redis://:sec/ret@127.0.0.1:1"], 2, "REDIS_URL: it is no address"),
         (["ask", "--redis", "redis://127.0.0.1:1", "boil", "eggs"], 2, "no chore"),
+        (["ask", "--redis", "redis://127.0.0.1:1", "--hours", "1000", "pull", "x"], 2, "--hours"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], status: int, said: str) -> None:
@@ -270,4 +346,5 @@ def test_the_command_says_what_is_wrong(arguments: list[str], status: int, said:
     assert told.exit_code == status, told.output
     assert said in told.output
     assert "secret" not in told.output
+    assert "'sec'" not in told.output
     assert "Traceback" not in told.output
