@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.messages import Incoming, NotAccepted, Refusal
+from bot.messages import Incoming, NotAccepted, Person, Place, Refusal
 from bot.notices import notice
 from bot.store import Store
 
@@ -37,20 +37,25 @@ class Allowance:
     clock: Callable[[], float] = time.time
 
     async def check(self, incoming: Incoming) -> None:
-        """Raises NotAccepted when it is too much: now, or for today. What came in before under its key is no more."""
+        """Raises NotAccepted when it is too much: now, or for today."""
+        if refusal := await self.refusal(incoming.place, incoming.person, key=incoming.key):
+            raise NotAccepted(refusal)
+
+    async def refusal(self, place: Place, person: Person, *, key: str) -> Refusal | None:
+        """Why somebody may not ask more in a place, or None. What came in before under its key is no more."""
         if not any((self.person.messages, self.person.tokens, self.place.messages, self.place.tokens)):
-            return
+            return None
         now = self.clock()
         spent = await self.store.spent(
-            incoming.place.channel,
-            incoming.person.key,
-            incoming.place.key,
+            place.channel,
+            person.key,
+            place.key,
             last=(self.person.messages, self.place.messages),
             tokens=(bool(self.person.tokens), bool(self.place.tokens)),
             since=now - now % DAY,
         )
         refusal = self._refusal(
-            incoming.person.language,
+            person.language,
             waits=[
                 at + MINUTE - now
                 for at in (spent.person_at, spent.place_at)
@@ -61,8 +66,7 @@ class Allowance:
             ),
             day_ends=DAY - now % DAY,
         )
-        if refusal and not await self.store.seen(incoming.place.channel, incoming.key):
-            raise NotAccepted(refusal)
+        return refusal if refusal and not await self.store.seen(place.channel, key) else None
 
     def _refusal(
         self, language: str, *, waits: list[float], used_up: bool, day_ends: float

@@ -31,6 +31,7 @@ from bot.desk import HouseDesk
 from bot.dispatcher import Dispatcher
 from bot.gateway import Access, Gateway
 from bot.gateway.access import CHANNEL as API
+from bot.headers import guard
 from bot.health import Health
 from bot.housekeeping import Housekeeping
 from bot.meeting import Meeting
@@ -222,6 +223,7 @@ def channel_modules() -> list[str]:
 def _application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
     application = web.Application(middlewares=[_guarded])
     application.add_routes(routes)
+    application.on_response_prepare.append(guard)
     return application
 
 

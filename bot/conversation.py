@@ -23,6 +23,7 @@ from bot.messages import (
     Incoming,
     NotAccepted,
     Notice,
+    Person,
     Place,
     Receipt,
     Refusal,
@@ -138,7 +139,11 @@ class Conversation(Parts):
         self.woken.set()
 
     async def again(self, place: Place, *, message_id: int, key: str) -> Receipt | None:
-        """Answer the question of an answer once more; None when there is no such answer in the place."""
+        """Answer the question of an answer once more; None when there is no such answer in the place, or who asked may
+        ask no more now."""
+        asker = await self.store.asker(message_id)
+        if asker and await self.allowance.refusal(place, Person(place.channel, asker), key=key):
+            return None
         accepted = await self.store.again(
             channel=place.channel,
             place_key=place.key,

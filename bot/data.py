@@ -81,6 +81,9 @@ def export(
         return
     try:
         file.touch(mode=0o600)
+        file.chmod(0o600)  # also where it was there before
+        if file.is_file():  # one that was there before, too; a device stays as it is
+            file.chmod(0o600)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         typer.echo(f"{file} cannot be written: {error.strerror}.", err=True)

@@ -89,6 +89,10 @@ class HouseDesk:
         who = await self.conversation.store.who(person.channel, person.key)
         return await self.conversation.store.used(who) if who else Used(0, 0, 0, 0.0)
 
+    async def today(self, person: Person) -> str:
+        """What a person has used today, and of how much, as a sentence."""
+        return await self.conversation.allowance.today(person.channel, person.key, language=person.language)
+
     async def export(self, person: Person) -> Mapping[str, Any]:
         """Everything that is kept of a person; empty when nothing is."""
         who = await self.conversation.store.who(person.channel, person.key)

@@ -7,16 +7,18 @@ Opens nothing. Every wrong variable is named at once, and no value is ever repea
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from bot import channels
 from bot.variables import ChannelSettings
+from worker.redaction import passwords
 from worker.settings import EnvironmentSettings, RedisUrl, SettingsError, WorkerSettings
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
 SECRET_PREFIXES = ("SLACK_", "TELEGRAM_")
 HIDING = re.compile("TOKEN|SECRET|KEY")  # of those the ones whose values are secret in themselves
 EVERY_CHANNEL = "*"  # in FRONTDESK_MESSAGE_DAYS: those that are not named
+CHANNELS = {module.name for module in pkgutil.iter_modules(channels.__path__)} - {"base"} | {EVERY_CHANNEL}
 SECRET_VARIABLES = frozenset(
     {"DATABASE_URL", "FRONTDESK_API_KEYS", "FRONTDESK_ENCRYPTION_KEYS", "FRONTDESK_KEY"}
 )
@@ -166,6 +169,10 @@ class Settings(EnvironmentSettings):
         pairs = [(name.strip(), days.strip()) for name, _, days in (each.rpartition("=") for each in given)]
         if not all(days.isdecimal() and 1 <= int(days) <= 36_500 for _, days in pairs):
             raise ValueError("it takes days, 1 or more: 90, or web=30, slack=365, *=90")
+        if unknown := sorted({name for name, _ in pairs if name} - CHANNELS):
+            raise ValueError(
+                f"there is no channel {unknown[0]!r:.40}; there are {', '.join(sorted(CHANNELS))}"
+            )
         return {name or EVERY_CHANNEL: int(days) for name, days in pairs}
 
     @field_validator("api_keys", "encryption_keys", mode="before")
@@ -213,7 +220,7 @@ class Settings(EnvironmentSettings):
         for url in (self.database_url, self.redis_url):
             if url is not None:
                 secret = url.get_secret_value()
-                found += [secret, *_passwords(secret)]
+                found += [secret, *passwords(secret)]
         return tuple(found)
 
     def database(self) -> str:
@@ -268,16 +275,6 @@ def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _secret(name: str) -> bool:
     return name.startswith(SECRET_PREFIXES) or name in SECRET_VARIABLES
-
-
-def _passwords(url: str) -> Iterator[str]:
-    """The password in an address, as it is written and as it is meant."""
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return
-    if password:
-        yield from (password, unquote(password))
 
 
 def known_variables() -> frozenset[str]:

@@ -78,13 +78,15 @@ _ENDED = (
     .where(or_(message.c.id == bindparam("asked"), message.c.reply_to == bindparam("asked")))
     .order_by(message.c.id)
 )
-_COST = ("person_id", "place_id", "prompt_tokens", "completion_tokens", "engine_ms", "created")
+_COST = ("place_id", "prompt_tokens", "completion_tokens", "engine_ms", "created")
+_ASKED_BY = select(message.c.person_id).where(message.c.id == bindparam("asked")).scalar_subquery()
 _USE = insert(usage).from_select(
-    ["message_id", "model", "screen", *_COST],
+    ["message_id", "model", "screen", "person_id", *_COST],
     select(
         answer.c.message_id,
         answer.c.variant,
         literal("hold"),
+        _ASKED_BY,  # not the lease's: they may have become somebody else's person meanwhile
         *(bindparam(f"new_{name}", type_=usage.c[name].type) for name in _COST),
     ).where(answer.c.message_id == bindparam("told")),
 )
@@ -343,7 +345,7 @@ async def _use(
 ) -> None:
     """Keep what the answer cost."""
     cost = {
-        "new_person_id": lease.person_id,
+        "asked": lease.message_id,
         "new_place_id": lease.place.id,
         "new_prompt_tokens": prompt_tokens,
         "new_completion_tokens": completion_tokens,

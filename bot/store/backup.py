@@ -6,6 +6,7 @@ Knows both databases' tools. Leaves to the operator's command what is said of it
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,11 +16,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from bot.store.database import sqlite_path
+from bot.store.database import postgres_dsn, sqlite_path
 from bot.store.errors import StoreError
 from bot.store.schema import Steps
 
-PAGES = 512  # copied at once; the bot writes in between
 WAIT = 30.0  # seconds for a lock that somebody holds
 
 
@@ -34,9 +34,13 @@ def backup(url: str, file: Path) -> None:
     with _new(file) as part:
         if _is_sqlite(url):
             _copy(_existing(sqlite_path(url)), part)
+            _make_one_file(part)
             _check(part)
         else:
-            _run("pg_dump", "--format=custom", "--no-owner", "--file", str(part), url=url)
+            address, password = _without_password(url)
+            _run(
+                *("pg_dump", "--format=custom", "--no-owner", "--file", str(part), address), password=password
+            )
 
 
 def restore(url: str, file: Path) -> None:
@@ -50,13 +54,12 @@ def restore(url: str, file: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         _copy(file, path)
     else:
-        if file.read_bytes()[:5] != b"PGDMP":
-            raise BackupFailed(f"{file} is no backup of a PostgreSQL database")
+        _check_dump(file)
+        address, password = _without_password(url)
         _run(
             *("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction"),
-            *("--exit-on-error", str(file)),
-            url=url,
-            dbname=True,
+            *("--exit-on-error", "--dbname", address, str(file)),
+            password=password,
         )
 
 
@@ -92,40 +95,67 @@ def _new(file: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """SQLite's own way: what others commit meanwhile is in it or not, never half."""
+    """SQLite's own way, in one step, which waits for no writer and keeps none waiting: one in portions begins anew
+    whenever somebody writes in between."""
     try:
         with (
             closing(sqlite3.connect(source, timeout=WAIT)) as whence,
             closing(sqlite3.connect(target, timeout=WAIT)) as whither,
         ):
-            whence.backup(whither, pages=PAGES)
+            whence.backup(whither)
     except sqlite3.Error as error:
         raise BackupFailed(f"{target} could not be written: {error}") from None
+
+
+def _make_one_file(file: Path) -> None:
+    """Without a write-ahead log, which would lie beside it, and need a folder that can be written to be read."""
+    try:
+        with closing(sqlite3.connect(file, timeout=WAIT)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise BackupFailed(f"{file} could not be written: {error}") from None
 
 
 def _check(file: Path) -> None:
     """That it is a sound database of ours, of this version or an older one. Raises BackupFailed."""
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=WAIT)) as connection:
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=WAIT)) as connection:
             (sound,) = connection.execute("PRAGMA integrity_check").fetchone()
             (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except (sqlite3.Error, TypeError):
         raise BackupFailed(f"{file} is no backup of a Frontdesk database") from None
     if sound != "ok":
         raise BackupFailed(f"{file} is damaged: {sound}")
+    _check_version(version, file)
+
+
+def _check_dump(file: Path) -> None:
+    """The same of what pg_dump wrote. Raises BackupFailed."""
+    with file.open("rb") as dump:
+        if dump.read(5) != b"PGDMP":
+            raise BackupFailed(f"{file} is no backup of a PostgreSQL database")
+    written = _run("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(file))
+    version = re.search(r"^COPY .*\n(\w+)\n", written, re.MULTILINE)
+    if version is None:
+        raise BackupFailed(f"{file} is no backup of a Frontdesk database")
+    _check_version(version[1], file)
+
+
+def _check_version(version: str, file: Path) -> None:
     known = {step.revision for step in Steps.read().script.walk_revisions()}
     if version not in known:
         raise BackupFailed(f"{file} was made by a newer Frontdesk: install that version")
 
 
-def _run(program: str, *arguments: str, url: str, dbname: bool = False) -> None:
-    """One of PostgreSQL's programs, which learns the password from its environment, not from its command line."""
+def _run(program: str, *arguments: str, password: str = "") -> str:
+    """One of PostgreSQL's programs, which learns the password from its environment, not from its command line. Returns
+    what it wrote."""
     found = shutil.which(program)
     if found is None:
         raise BackupFailed(f"{program} is not installed: apt-get install postgresql-client")
-    address, password = _without_password(url)
     done = subprocess.run(  # noqa: S603 - PostgreSQL's own program, no shell
-        [found, *(["--dbname", address, *arguments] if dbname else [*arguments, address])],
+        [found, *arguments],
         env={**os.environ, **({"PGPASSWORD": password} if password else {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -135,11 +165,12 @@ def _run(program: str, *arguments: str, url: str, dbname: bool = False) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise BackupFailed(f"{program}: {said[-1] if said else f'status {done.returncode}'}")
+    return done.stdout
 
 
 def _without_password(url: str) -> tuple[str, str]:
     """The address as libpq takes it, and the password apart."""
-    parts = urlsplit(url.replace("postgresql+asyncpg://", "postgresql://", 1))
+    parts = urlsplit(postgres_dsn(url)[0])
     options = dict(parse_qsl(parts.query))
     password = unquote(parts.password or "") or options.pop("password", "")
     user, at, host = parts.netloc.rpartition("@")

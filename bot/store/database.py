@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.store import sqlite
-from bot.store.errors import WrongDatabaseUrl, translated
+from bot.store.errors import StoreFull, WrongDatabaseUrl, translated
 
 WAIT = 10.0  # seconds for a connection of the pool, or for another process's lock on the file
 CONNECT = 5.0  # seconds; a database that takes longer to answer is away
@@ -49,6 +49,7 @@ class Database:
     quick: AsyncEngine  # the writer's connections, committing without waiting for the disk
     reader: AsyncEngine
     postgres: bool
+    full: asyncio.Event = field(default_factory=asyncio.Event)  # set by a write that found no room
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
@@ -56,9 +57,13 @@ class Database:
 
         What is not `durable` may be lost with the power, never with the process.
         """
-        with translated():
-            async with (self.writer if durable else self.quick).begin() as connection:
-                yield connection
+        try:
+            with translated():
+                async with (self.writer if durable else self.quick).begin() as connection:
+                    yield connection
+        except StoreFull:
+            self.full.set()
+            raise
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -75,9 +80,11 @@ def now(*, postgres: bool) -> ColumnElement[float]:
     return bindparam("now", callable_=time.time, type_=Double(), unique=True)
 
 
-def due(until: ColumnElement[float], moment: ColumnElement[float]) -> ColumnElement[bool]:
-    """Whether what waits until then need wait no longer."""
-    return or_(until.is_(None), until < moment, until > moment + LONGEST_PAUSE)
+def due(
+    until: ColumnElement[float], moment: ColumnElement[float], *, longest: float = 0.0
+) -> ColumnElement[bool]:
+    """Whether what waits until then need wait no longer. `longest`: it may have been told to wait so many seconds."""
+    return or_(until.is_(None), until < moment, until > moment + max(LONGEST_PAUSE, longest))
 
 
 def insert(table: Table, *, postgres: bool) -> sqlite_dialect.Insert | postgresql.Insert:

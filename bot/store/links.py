@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Table, Update, and_, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Person
@@ -25,6 +25,7 @@ from bot.store.tables import audit, consent, feedback, identity, message, person
 
 HOUSE = "house"  # whose shelf the tokens lie on
 GOOD_SECONDS = 900.0
+LOCK = 0x4C696E6B  # "Link": the advisory lock that whoever joins two people takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Links:
         """
         good = and_(shelf.c.channel == HOUSE, shelf.c.name == _note(token), shelf.c.until >= time.time())
         async with self.database.write() as connection:
+            if self.database.postgres:  # one at a time: what is looked at here would change under two
+                await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
             taken = await connection.execute(delete(shelf).where(good).returning(shelf.c.value))
             value = taken.scalar_one_or_none()
             if value is None:
@@ -109,10 +112,18 @@ async def _both_known_in_a_channel(connection: AsyncConnection, one: int, other:
 
 
 async def _join(connection: AsyncConnection, one: int, other: int) -> None:
-    """What was the other's is the one's. The other's row stays, empty: an answer under way may still name it."""
+    """What was the other's is the one's. The other's row stays, empty: an answer under way may still name it.
+
+    The identity first: who is speaking under it holds it (see `People.known`), and is waited for.
+    """
+    await connection.execute(_given(identity, one, other))
     rated = feedback.alias("rated")
     twice = exists().where(rated.c.person_id == one, rated.c.message_id == feedback.c.message_id)
     await connection.execute(delete(feedback).where(feedback.c.person_id == other, twice))
-    for table in (identity, message, feedback, consent, session, usage):
-        await connection.execute(update(table).where(table.c.person_id == other).values(person_id=one))
+    for table in (message, feedback, consent, session, usage):
+        await connection.execute(_given(table, one, other))
     await connection.execute(update(person).where(person.c.id == other).values(name=""))
+
+
+def _given(table: Table, one: int, other: int) -> Update:
+    return update(table).where(table.c.person_id == other).values(person_id=one)

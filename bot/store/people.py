@@ -32,10 +32,12 @@ from bot.store.tables import (
 )
 
 # Built once, like every statement on a message's way: building one costs more than running it.
+# The identity is held until the commit: whoever joins two people waits for what is being said under it.
 _KNOWN = (
     select(person.c.id, person.c.name, person.c.language)
     .join(identity, identity.c.person_id == person.c.id)
     .where(identity.c.channel == bindparam("channel"), identity.c.key == bindparam("key"))
+    .with_for_update(read=True, of=identity)
 )
 
 
@@ -93,9 +95,11 @@ class People:
         )
         if made.first():
             return int(person_id)
-        await connection.execute(delete(person).where(person.c.id == person_id))  # another was faster
+        await connection.execute(
+            delete(person).where(person.c.id == person_id)
+        )  # another was faster, or joined
         who = select(identity.c.person_id).where(identity.c.channel == channel, identity.c.key == key)
-        return int((await connection.execute(who)).scalar_one())
+        return int((await connection.execute(who.with_for_update(read=True))).scalar_one())
 
     async def agree(self, person_id: int, *, kind: str, given: bool) -> None:
         """Keep that a person agreed to something (`given`), or took it back."""
@@ -119,6 +123,20 @@ class People:
         theirs = select(identity.c.person_id).where(identity.c.channel == channel, identity.c.key == key)
         async with self.database.read() as connection:
             return (await connection.execute(theirs)).scalar_one_or_none()
+
+    async def asker(self, answer_id: int) -> str | None:
+        """The key, in the channel of the place, of whoever asked what an answer answers. Raises StoreUnavailable."""
+        answer = message.alias("answer")
+        theirs = (
+            select(func.min(identity.c.key))
+            .join(message, message.c.person_id == identity.c.person_id)
+            .join(answer, answer.c.reply_to == message.c.id)
+            .join(place, place.c.id == message.c.place_id)
+            .where(answer.c.id == answer_id, identity.c.channel == place.c.channel)
+        )
+        async with self.database.read() as connection:
+            key: str | None = (await connection.execute(theirs)).scalar()
+        return key
 
     async def people(self, words: str = "", *, limit: int) -> list[Known]:
         """Those whose name or key holds `words`, whoever spoke last first. Raises StoreUnavailable."""

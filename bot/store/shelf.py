@@ -38,7 +38,7 @@ class Shelf:
             index_elements=["channel", "name"],
             set_={each: new.excluded[each] for each in ("value", "until", "created")},
         )
-        over = and_(shelf.c.channel == self.channel, shelf.c.until < moment)
+        over = and_(shelf.c.channel == self.channel, shelf.c.until < now(postgres=self.database.postgres))
         async with self.database.write() as connection:
             await connection.execute(delete(shelf).where(over))
             await connection.execute(put, row)
@@ -64,7 +64,7 @@ class Shelf:
         moment = now(postgres=self.database.postgres)
         row = {"channel": self.channel, "name": name, "value": owner, "until": moment + seconds}
         new = upsert(shelf, postgres=self.database.postgres).values(row | {"created": time.time()})
-        free = or_(shelf.c.value == owner, due(shelf.c.until, moment))
+        free = or_(shelf.c.value == owner, due(shelf.c.until, moment, longest=2 * seconds))
         held = new.on_conflict_do_update(
             index_elements=["channel", "name"],
             set_={each: new.excluded[each] for each in ("value", "until", "created")},

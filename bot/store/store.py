@@ -92,6 +92,7 @@ class Store:
         self.move = timeline.move
         # whose it is
         self.who = people.who
+        self.asker = people.asker
         self.used = people.used
         self.export = people.export
         self.forget = people.forget
@@ -130,6 +131,10 @@ class Store:
         return Shelf(self._database, channel)
 
     async def ping(self) -> None:
-        """Return when the database answers. Raises StoreUnavailable."""
+        """Return when the database answers, and takes what is written once it did not. Raises StoreUnavailable."""
         async with self._database.read() as connection:
             await connection.execute(text("SELECT 1"))
+        if self._database.full.is_set():  # it is read all the same
+            async with self._database.write() as connection:
+                await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            self._database.full.clear()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
+from bot.allowance import Allowance, Limit
 from bot.answering import Postponed
 from bot.messages import Ending, Incoming, NotAccepted, Notice, Person, Place, Shown
 from bot.models import Served
@@ -61,6 +63,12 @@ async def test_history_goes_to_the_model_and_commands_and_notices_do_not(desk):
     prompt = desk.prompt()
     assert prompt.index("my name is Ann") < prompt.index("Good morning.") < prompt.index("what is my name?")
     assert "/help" not in prompt
+
+
+async def test_the_model_reads_its_own_conversation_and_no_other(desk):
+    await desk.ask("my name is Ann", place="one")
+    await desk.ask("what is my name?", place="two")
+    assert "Ann" not in desk.prompt()
 
 
 async def test_what_the_screen_hid_from_the_model_stays_hidden_in_the_history(desk):
@@ -366,6 +374,23 @@ async def test_shown_pieces_name_the_answer_they_belong_to(desk):
     parts = await desk.told()
     assert all(isinstance(part, Shown) for part in parts)
     assert len({part.answer_id for part in parts}) == 1
+
+
+async def test_who_has_used_up_their_day_has_nothing_answered_again(desk):
+    await desk.say("hello")
+    (answer_id,) = {part.answer_id for part in await desk.told()}
+    place = Place("web", "p", "demo")
+    person_id = await desk.store.who("web", "ann")
+    await desk.store.add_usage(
+        model="m", prompt_tokens=9, completion_tokens=1, engine_ms=1.0, person_id=person_id
+    )
+    used_up = replace(desk.conversation, allowance=Allowance(store=desk.store, person=Limit(tokens=10)))
+    assert await used_up.again(place, message_id=answer_id, key="again") is None
+    again = await desk.conversation.again(place, message_id=answer_id, key="again")
+    assert again
+    redelivered = await used_up.again(place, message_id=answer_id, key="again")
+    assert redelivered
+    assert redelivered.duplicate
 
 
 async def _mode(desk, place_id, mode):

@@ -6,14 +6,17 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from bot.data import app
 from bot.store import Store
+from bot.store.database import opened
 
 
 def call(*words: str, answer: str = "") -> Result:
@@ -22,7 +25,7 @@ def call(*words: str, answer: str = "") -> Result:
 
 async def _talk(url: str) -> None:
     async with Store.open(url) as store:
-        for channel, key, name, text in (
+        for channel, key, name, words in (
             ("web", "7", "", "hello from the page"),
             ("telegram", "99", "Miriam Blum", "hello from the phone"),
         ):
@@ -34,7 +37,7 @@ async def _talk(url: str) -> None:
                 person_key=key,
                 person_name=name,
                 language="en",
-                text=text,
+                text=words,
                 correlation=channel,
                 command=False,
             )
@@ -67,9 +70,14 @@ def test_people_are_found_by_name_and_key(kept: str) -> None:
 def test_what_is_kept_of_a_person_is_given_out_for_their_eyes(kept: str, tmp_path: Path) -> None:
     assert said("telegram/99") == ["hello from the phone"]
     file = tmp_path / "miriam.json"
+    file.touch(mode=0o644)
     told = call("export", "--person", "telegram/99", str(file))
     assert told.exit_code == 0
     assert json.loads(file.read_text())["person"][0]["name"] == "Miriam Blum"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    assert call("export", "--person", "web/7", str(file)).exit_code == 0
+    assert "hello from the page" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -79,6 +87,15 @@ def test_erasing_asks_first_and_deletes_only_that_person(kept: str) -> None:
     assert said("telegram/99") == ["hello from the phone"]
     assert call("erase", "--person", "telegram/99", "--yes").exit_code == 0
     assert (said("telegram/99"), said("web/7")) == ([], ["hello from the page"])
+
+
+def test_who_is_erased_is_erased_also_while_the_queue_is_away(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    told = call("erase", "--person", "telegram/99", "--yes")
+    assert (told.exit_code, told.stdout.startswith("Everything of telegram/99")) == (0, True)
+    assert said("telegram/99") == []
 
 
 @pytest.mark.parametrize("words", [("export",), ("erase", "--yes")])
@@ -113,6 +130,51 @@ def test_a_backup_is_whole_while_others_write(kept: str, tmp_path: Path) -> None
         assert ("half",) not in copy.execute("SELECT name FROM person").fetchall()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_is_one_file_that_may_lie_anywhere(kept: str, tmp_path: Path) -> None:
+    file = tmp_path / "kept away" / "monday #1, 50%? off"
+    assert call("backup", str(file)).exit_code == 0
+    assert list(file.parent.iterdir()) == [file]
+    assert call("restore", str(file), "--yes").exit_code == 0
+    assert list(file.parent.iterdir()) == [file]
+    assert said("telegram/99") == ["hello from the phone"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_ends_however_often_others_write_meanwhile(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = kept.removeprefix("sqlite:///")
+    portions: list[int] = []
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as writing:
+        writing.execute("CREATE TABLE much AS SELECT zeroblob(5000000) AS bytes")
+
+        def write(_: int, left: int, __: int) -> None:
+            portions.append(left)
+            assert len(portions) < 100, "it begins anew with each portion"
+            writing.execute("UPDATE person SET language = language || 'x'")
+
+        class Watched(sqlite3.Connection):
+            def backup(self, target: sqlite3.Connection, **options: Any) -> None:
+                super().backup(target, progress=write, **options)
+
+        connect = sqlite3.connect
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite3, "connect", lambda *a, **options: connect(*a, factory=Watched, **options))
+            assert call("backup", str(tmp_path / "b")).exit_code == 0
+    assert portions
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_backup_takes_a_url_as_the_house_does(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = kept.replace("postgresql://", "postgresql+asyncpg://")
+    monkeypatch.setenv("DATABASE_URL", f"{address}?ssl=disable&connect_timeout=5")
+    written = call("backup", str(tmp_path / "b"))
+    assert written.exit_code == 0, written.output
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"SQLite format 3\0" + b"x" * 200])
 def test_what_is_no_backup_changes_nothing(kept: str, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "file"
@@ -124,15 +186,41 @@ def test_what_is_no_backup_changes_nothing(kept: str, tmp_path: Path, content: b
     assert call("restore", str(tmp_path / "nowhere"), "--yes").exit_code == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_backup_of_a_newer_frontdesk_is_refused(kept: str, tmp_path: Path) -> None:
+async def _run(url: str, *statements: str) -> None:
+    async with opened(url) as database, database.write() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("UPDATE alembic_version SET version_num = '{}'", "newer Frontdesk"),
+        ("DROP TABLE alembic_version", "no backup"),
+    ],
+)
+def test_a_backup_of_a_newer_frontdesk_or_of_something_else_is_refused(
+    kept: str, tmp_path: Path, version: str, why: str
+) -> None:
     file = tmp_path / "newer"
-    assert call("backup", str(file)).exit_code == 0
-    with sqlite3.connect(file) as newer:
-        newer.execute("UPDATE alembic_version SET version_num = '9999'")
-    newer.close()
+    asyncio.run(
+        _run(kept, "CREATE TABLE kept_version AS SELECT * FROM alembic_version", version.format("9999"))
+    )
+    if kept.startswith("sqlite"):
+        sqlite = sqlite3.connect(kept.removeprefix("sqlite:///"))
+        with closing(sqlite), closing(sqlite3.connect(file)) as copy:
+            sqlite.backup(copy)
+    else:
+        assert call("backup", str(file)).exit_code == 0
+    asyncio.run(
+        _run(
+            kept,
+            "DROP TABLE IF EXISTS alembic_version",
+            "CREATE TABLE alembic_version AS SELECT * FROM kept_version",
+        )
+    )
     told = call("restore", str(file), "--yes")
-    assert "newer Frontdesk" in told.stderr
+    assert (told.exit_code, why in told.stderr) == (1, True)
     assert said("web/7") == ["hello from the page"]
 
 

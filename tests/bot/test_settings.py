@@ -165,3 +165,22 @@ def test_the_readme_carries_the_table() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     _, _, rest = readme.partition("<!-- settings: printed by `frontdesk settings` -->\n")
     assert rest.partition("<!-- /settings -->")[0].strip() == table(), "run: frontdesk settings"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("", {}),
+        ("90", {"*": 90}),
+        ("web=30, slack=365,*=90", {"web": 30, "slack": 365, "*": 90}),
+        (" telegram = 7 ", {"telegram": 7}),
+    ],
+)
+def test_conversations_are_kept_for_days_by_channel(given: str, read: dict[str, int]) -> None:
+    assert Settings.read(message_days=given).message_days == read
+
+
+@pytest.mark.parametrize("given", ["soon", "web=", "web=0", "web=-3", "webb=30", "=", "web:30"])
+def test_days_that_make_no_sense_are_named(given: str) -> None:
+    with pytest.raises(SettingsError, match="FRONTDESK_MESSAGE_DAYS"):
+        Settings.read(message_days=given)

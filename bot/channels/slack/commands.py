@@ -76,6 +76,7 @@ class Commands:
             "reset": "reset",
             "forget": "forget",
             "link": "link",
+            "usage": "usage",
         }
         word = words.get(given.text.strip().removeprefix("/").lower())
         if word:
@@ -123,6 +124,8 @@ class Commands:
         if word == "forget":
             await self.belongings.forget(person)
             return notice("forgotten", language)
+        if word == "usage":
+            return await self.desk.today(person)
         if word == "link":  # its answer is for this person's eyes alone
             addresses = await self.desk.invitations(person)
             name = "link" if addresses else "link_nowhere"

@@ -212,6 +212,10 @@ class House:
         self._reach()
         return self.usage
 
+    async def today(self, person: Person) -> str:
+        self._reach()
+        return notice("usage", person.language, used="0")
+
     async def export(self, person: Person) -> Mapping[str, Any]:
         self._reach()
         return {"person": person.key, "said": [each.text for each in self.received if each.person == person]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -72,6 +73,45 @@ async def test_nobody_becomes_two_in_one_channel_nor_joins_themselves(store: Sto
     assert await store.link(await store.invite(ANN), PHONE)
     assert not await store.link(await store.invite(ANN), replace(PHONE, key="8"))
     assert not await store.link(await store.invite(ANN), PHONE)  # it is done already
+
+
+async def test_several_at_once_join_two_people_once_and_lose_nothing_that_is_said_meanwhile(
+    store: Store,
+) -> None:
+    for number in range(10):
+        ann, phone = replace(ANN, key=f"ann-{number}"), replace(PHONE, key=f"phone-{number}")
+        other = replace(PHONE, key=f"other-{number}")
+        await say(store, phone, "first", key=f"first-{number}")
+        tokens = [await store.invite(ann), await store.invite(ann), await store.invite(phone)]
+        joined = await asyncio.gather(
+            store.link(tokens[0], phone),
+            store.link(tokens[1], other),
+            store.link(tokens[2], ann),
+            *(say(store, phone, "more", key=f"more-{number}-{each}") for each in range(4)),
+        )
+        assert joined[:3].count(True) == 1, "nobody is two in one channel"
+        with_ann = other if joined[1] else phone
+        assert await store.who(*_identity(ann)) == await store.who(*_identity(with_ann))
+        theirs = await store.who(*_identity(phone))
+        assert theirs is not None
+        assert len((await store.export(theirs))["messages"]) == 5
+
+
+def _identity(who: Person) -> tuple[str, str]:
+    return who.channel, who.key
+
+
+async def test_an_answer_under_way_is_used_by_whom_its_asker_has_become(house: Any, store: Store) -> None:
+    await house.say("hello")
+    lease = await house.one()
+    begun = await house.begin(lease)
+    assert await store.link(await store.invite(PHONE), Person("web", "ann"))
+    await store.finish(
+        lease, begun.answer_id, state="done", finish_reason="stop", prompt_tokens=3, completion_tokens=4
+    )
+    person_id = await store.who("telegram", "7")
+    assert person_id is not None
+    assert (await store.used(person_id)).answers == 1
 
 
 async def test_who_rated_the_same_answer_twice_keeps_one_thumb(house: Any, store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -107,6 +108,20 @@ async def test_a_name_has_one_holder_until_it_is_given_back_or_its_time_is_over(
     assert await shelf.claim("poller", "next", seconds=-1)
     assert await shelf.claim("poller", "the one after", seconds=60)
     assert await store.shelf("slack").claim("poller", "another channel's", seconds=60)
+
+
+async def test_a_long_claim_holds_and_a_process_whose_clock_is_ahead_ends_nobodys(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = store.shelf("telegram")
+    assert await shelf.claim("a long one", "bot-1", seconds=3600)
+    assert not await shelf.claim("a long one", "bot-2", seconds=3600)
+    if store._database.postgres:  # where several share one
+        assert await shelf.claim("poller", "bot-1", seconds=15)
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 60)
+        await shelf.put("note", "value", seconds=5)
+        assert not await shelf.claim("poller", "bot-2", seconds=15)
 
 
 async def test_a_platforms_message_is_known_by_the_answer_that_it_carries(house: Any, store: Store) -> None:

@@ -55,9 +55,28 @@ async def test_what_is_still_answered_and_what_other_channels_say_stays(house: A
     assert await store.channels() == ["web"]
 
 
+async def test_what_is_asked_once_more_goes_with_the_first_only_when_it_is_answered(
+    house: Any, store: Store
+) -> None:
+    first = await house.say("old")
+    answer_id = await house.answer(await house.one(), "old answer")
+    again = await store.again(
+        channel="web", place_key="p1", answer_id=answer_id, key="again", correlation="c"
+    )
+    assert again
+    await _age(store, first.message_id)
+    assert await store.clear_messages("web", before=200.0) == 0
+    await house.answer(await house.one(), "another answer")
+    assert await store.clear_messages("web", before=200.0) == 1
+    assert await _count(store, message) == 0
+    await house.say("and the place goes on")
+    assert await house.one()
+
+
 async def test_much_goes_in_portions(house: Any, store: Store, monkeypatch: Any) -> None:
     monkeypatch.setattr("bot.store.retention.MOST", 2)
     said = await house.say("first")
+    await house.end(await house.one())
     for number in range(5):
         await store.note(said.place_id, f"notice {number}")
     async with store._database.write() as connection:

@@ -151,6 +151,12 @@ async def test_help_reaches_people_where_we_are_no_member(at: Office, slack: Sla
     assert at.whispers(slack.li) == [notice("slack_help", "zh", command="/frontdesk")]
 
 
+async def test_what_was_used_today_is_told_to_the_person_alone(at: Office, slack: SlackDouble) -> None:
+    await command(at, "usage")
+    assert at.whispers(slack.ann) == [notice("usage", used="0")]
+    assert not at.house.received
+
+
 async def test_a_link_to_another_channel_is_for_the_person_alone(at: Office, slack: SlackDouble) -> None:
     await command(at, "link")
     assert at.whispers(slack.ann) == [notice("link_nowhere")]
