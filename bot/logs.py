@@ -1,6 +1,7 @@
 """Logs: JSON lines that carry one correlation id from the channel to the engine, and never a secret.
 
-Knows where lines go and what must not be in them. What is worth a line is for those who write it.
+Knows where lines go. What must not be in them stands in `worker.redaction`, and what is worth a line is for those who
+write it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import json
 import logging
 import logging.handlers
 import queue
-import re
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping
+from collections.abc import Generator, Iterable, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -20,22 +20,11 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+from worker.redaction import hidden
+
 FILE = "frontdesk.log"
 FILE_BYTES = 10 * 1024 * 1024  # then the file is rotated
 FILES_KEPT = 5
-HIDDEN = "[secret]"
-LONGEST_VALUE = 8192  # characters of one value, so that a huge message does not become a huge line
-SHORTEST_SECRET = 6  # characters; hiding every "a" would hide everything
-
-# What looks like a secret is hidden also when nobody told us about it.
-SHAPES = re.compile(
-    r"xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}"  # Slack
-    r"|(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram, also inside its API's addresses
-    r"|\bfd-[A-Za-z0-9_-]{16,}|\bsk-[A-Za-z0-9_-]{16,}"  # our keys, and OpenAI's
-    r"|(?<=Bearer )[\w.~+/=-]{8,}"
-    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user:password@ in an address
-)
-NAMES = re.compile(r"(?i)(^|_)(token|secret|password|passwd|authorization|cookie|api_?keys?)$")
 
 Event = MutableMapping[str, Any]
 Shown = Literal["human", "json", "none"]
@@ -127,40 +116,6 @@ def stamped(_: object, __: str, event: Event) -> Event:
     """Add the time in UTC; a line that a child wrote keeps its own."""
     event.setdefault("timestamp", datetime.now(UTC).isoformat(timespec="milliseconds"))
     return event
-
-
-def hidden(secrets: Iterable[str]) -> Callable[[object, str, Event], Event]:
-    """A processor that replaces secrets: those given, those that look like one, and values named like one."""
-    told = sorted({secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
-    known = re.compile("|".join(map(re.escape, told))) if told else None
-
-    def clean(value: object, depth: int = 0) -> object:
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if isinstance(value, Mapping) and depth < 4:
-            return {
-                str(clean(str(key))): _named(key, clean(inner, depth + 1)) for key, inner in value.items()
-            }
-        if isinstance(value, list | tuple | set | frozenset) and depth < 4:
-            return [clean(inner, depth + 1) for inner in value]
-        text = value if isinstance(value, str) else repr(value)
-        text = known.sub(HIDDEN, text) if known else text
-        return _writable(SHAPES.sub(HIDDEN, text))
-
-    def hide(_: object, __: str, event: Event) -> Event:
-        return {name: _named(name, clean(value)) for name, value in event.items()}
-
-    return hide
-
-
-def _named(name: object, value: object) -> object:
-    return HIDDEN if value and NAMES.search(str(name)) else value
-
-
-def _writable(text: str) -> str:
-    """Without unpaired surrogates, which no file takes, and not endless."""
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
 
 
 def heard(name: str, line: str, *, plain: str = "warning") -> None:

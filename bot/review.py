@@ -151,6 +151,7 @@ def _write(file: Path, lines: str) -> None:
         sys.stdout.write(lines)
         return
     file.touch(mode=0o600)
+    file.chmod(0o600)  # also where it was there before
     file.write_text(lines, encoding="utf-8")
 
 

@@ -59,6 +59,7 @@ def run(
 ) -> None:
     """Answer what waits in the queue, until SIGTERM. Options win over environment variables."""
     from worker import logs
+    from worker.redaction import passwords
     from worker.settings import SettingsError, WorkerSettings
 
     try:
@@ -81,7 +82,7 @@ def run(
         raise typer.Exit(2) from None
     if check:
         raise typer.Exit(_check(settings.redis_url.get_secret_value()))
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.log_level, secrets=passwords(settings.redis_url.get_secret_value()))
     raise typer.Exit(_work(settings, parent_pipe=parent_pipe, tell_pipe=tell_pipe, device_index=device_index))
 
 

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 
+from worker.redaction import hidden
 
-def set_up(level: str) -> None:
-    """Everything logged in this process from now on, Celery's and kombu's lines included, as JSON lines."""
+
+def set_up(level: str, *, secrets: Iterable[str] = ()) -> None:
+    """Everything logged in this process from now on, Celery's and kombu's lines included, as JSON lines without the
+    secrets that are given and without what looks like one."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -36,6 +40,7 @@ def set_up(level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                hidden(secrets),
                 structlog.processors.JSONRenderer(),
             ],
         )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
 
+STALL = 30.0  # seconds; a reader that takes nothing for so long is cut off, and its engine freed
 HEARTBEAT = 15.0  # seconds of silence; proxies close what is silent for 30 or 60
 COMMENT = b": waiting\n\n"
 DONE = b"data: [DONE]\n\n"  # OpenAI's end mark
@@ -21,7 +22,7 @@ DONE = b"data: [DONE]\n\n"  # OpenAI's end mark
 class EventStream:
     """One stream to one reader. `opening` goes ahead of whatever comes first, in the same write.
 
-    Every method raises ConnectionError once the reader has left.
+    Every method raises ConnectionError once the reader has left, or was cut off.
     """
 
     def __init__(self, request: web.Request, *, opening: bytes, headers: dict[str, str]) -> None:
@@ -50,12 +51,22 @@ class EventStream:
                 await self.response.prepare(self._request)
             events, self._opening = self._opening + events, b""
             self._last = asyncio.get_running_loop().time()
-            await self.response.write(events)
+            await self._taken(self.response.write(events))
 
     async def close(self) -> None:
         async with self._writing:
             self._last = float("inf")  # no heartbeat after the end
-            await self.response.write_eof()
+            await self._taken(self.response.write_eof())
+
+    async def _taken(self, writing: Awaitable[None]) -> None:
+        """Wait until the reader has room for more, and cut it off when it has none for too long."""
+        try:
+            async with asyncio.timeout(STALL):
+                await writing
+        except TimeoutError:
+            if self._request.transport:
+                self._request.transport.abort()
+            raise ConnectionResetError("the reader takes nothing") from None
 
     @asynccontextmanager
     async def beating(self, *, every: float = HEARTBEAT) -> AsyncGenerator[None, None]:

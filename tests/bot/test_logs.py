@@ -13,7 +13,8 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.logs import HIDDEN, LONGEST_VALUE, heard, hidden, logging_to
+from bot.logs import heard, logging_to
+from worker.redaction import HIDDEN, LONGEST_VALUE, hidden
 
 log = structlog.get_logger("bot.test")
 SLACK = "xoxb-1234567890-abcdefghij"
@@ -97,6 +98,116 @@ def test_values_named_like_a_secret_are_hidden_and_counts_of_tokens_are_not() ->
         "headers": {"Authorization": HIDDEN, "Accept": "json"},
         "prompt_tokens": 3,
     }
+
+
+UNTOLD = {
+    "Slack's bot": SLACK,
+    "Slack's app": "xapp-1-A0123-4567-abcdef0123456789",
+    "Slack's rotated": "xoxe.xoxp-1-Mi0yLTEyMzQ1Njc4",
+    "Telegram's": TELEGRAM,
+    "ours": "fd-0123456789abcdefghijklmnop",
+    "OpenAI's": "sk-proj-0123456789abcdefghijkl",
+    "the hub's": "hf_abcdefghijklmnopqrstuv",
+    "GitHub's": "ghp_abcdefghijklmnopqrstuv012345",
+    "a web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+}
+
+
+class Holder:
+    """A library's object that shows what it holds."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def __repr__(self) -> str:
+        return f"<Holder {self.secret}>"
+
+
+def fails_twice(secret: str) -> None:
+    try:
+        {}[secret]
+    except KeyError as error:
+        raise RuntimeError(Holder(secret), secret.encode()) from error
+
+
+@pytest.mark.parametrize("secret", UNTOLD.values(), ids=UNTOLD)
+def test_what_nobody_told_of_is_hidden_wherever_it_stands(tmp_path: Path, secret: str) -> None:
+    deep: Any = secret
+    for level in range(8):
+        deep = {f"level {level}": [deep]}
+    with written(tmp_path):
+        log.info(f"got {secret}, and {secret}!")
+        log.info("values", text=secret, raw=secret.encode(), deep=deep, held=Holder(secret), keys={secret: 1})
+        log.info(
+            "addresses", url=f"https://api.example/{secret}/getMe?a=1", other=f"https://x/?t={secret}&b=2"
+        )
+        log.info("headers", sent=[("X-Key", secret), (b"x-key", secret.encode())], as_set={secret})
+        logging.getLogger("library").warning("it said %r", {"answer": secret})
+        try:
+            fails_twice(secret)
+        except RuntimeError:
+            log.exception("failed")
+            logging.getLogger("library").exception("failed with %s", secret)
+        several = ExceptionGroup("several", [ValueError(secret), KeyError(secret)])
+        log.error("failed together", exc_info=several)
+    text = (tmp_path / "log").read_text()
+    assert secret not in text
+    assert len(lines(tmp_path / "log")) == 8
+    assert text.count("Traceback") >= 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "wss://wss-primary.slack.com/link/?ticket=SECRET&app_id=1",
+        "https://hub.example/resolve?access_token=SECRET",
+        '{"ok": true, "access_token": "SECRET", "team": 1}',
+        '{"body": "{\\"client_secret\\": \\"SECRET\\"}"}',
+        "{'password': 'SECRET'}",
+        "{b'X-Api-Key': b'SECRET'}",
+        "Settings(api_key='SECRET', port=1)",
+        "POSTGRES_PASSWORD=SECRET",
+        "Authorization: Basic SECRET",
+        "authorization: bearer SECRET",
+        "redis://:SECRET@cache:6379/0",
+        "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----",
+        {"a": {"b": {"c": {"d": {"e": {"refresh_token": "SECRET"}}}}}},
+        {
+            "headers": {
+                "X-Telegram-Bot-Api-Secret-Token": "SECRET",
+                "Set-Cookie": "SECRET",
+                "Api-Key": "SECRET",
+            }
+        },
+        {"clientSecret": "SECRET", b"token": "SECRET"},
+    ],
+    ids=str,
+)
+def test_a_secret_without_a_shape_is_known_by_what_it_is_called(said: Any) -> None:
+    word = "cb1a3Rr0tHorse9"
+    event = {"event": "it", "value": _with(said, word)}
+    assert word not in json.dumps(hidden(())(None, "info", event))
+
+
+def _with(value: Any, word: str) -> Any:
+    """The same with a word in the place of SECRET."""
+    if isinstance(value, dict):
+        return {key: _with(inner, word) for key, inner in value.items()}
+    return value.replace("SECRET", word)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no token was given",
+        "tokens: 12, secrets of the house",
+        "the password is wrong",
+        "a special token comes before the answer",
+        "prompt_tokens=1200 completion_tokens=340",
+    ],
+)
+def test_what_only_speaks_of_secrets_stays(said: str) -> None:
+    assert hidden(())(None, "info", {"event": said}) == {"event": said}
 
 
 @settings(deadline=None)  # a busy machine is no failure

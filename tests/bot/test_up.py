@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -154,6 +155,46 @@ def test_ready_is_what_readyz_says(up: Up) -> None:
         body = json.load(answer)
     assert answer.status == 200
     assert [worker["pid"] for worker in body["workers"]] == [up.children()["worker"]]
+
+
+ANSWERS = {  # of every kind that there is; what the server speaks to whom is tested where it is made
+    "GET /healthz": 200,
+    "GET /readyz": 200,
+    "GET /metrics": 401,
+    "GET /": 200,
+    "GET /widget.js": 200,
+    "GET /widget/app.js": 200,
+    "GET /widget/demo": 200,
+    "GET /widget/nobody": 404,
+    "GET /widget/api/events": 401,
+    "POST /widget/api/session": 400,
+    "GET /widget/api/elsewhere": 404,
+    "GET /v1/models": 401,
+    "POST /v1/chat/completions": 401,
+    "GET /v1/elsewhere": 404,
+    "PUT /v1/models": 405,
+    "POST /slack/events": 401,
+    "GET /nowhere": 404,
+    "POST /healthz": 405,
+}
+
+
+@pytest.mark.parametrize("asked", ANSWERS)
+def test_every_answer_tells_browsers_what_they_may_not_do_with_it(up: Up, asked: str) -> None:
+    method, _, path = asked.partition(" ")
+    connection = http.client.HTTPConnection(up.url().rpartition("/")[2], timeout=10)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    connection.close()
+    assert answer.status == ANSWERS[asked]
+    said = {name.lower(): value for name, value in answer.getheaders()}
+    assert (said["x-content-type-options"], said["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert said["content-security-policy"].startswith("default-src 'none'")
+    if path == "/widget/demo":
+        assert "frame-ancestors 'self'" in said["content-security-policy"]  # and the site's own origins
+    elif path != "/widget/nobody":  # a sentence, for whoever embedded it
+        assert "frame-ancestors 'none'" in said["content-security-policy"]
+    assert not {"server", "set-cookie", "access-control-allow-origin"} & said.keys()
 
 
 def test_children_see_no_secret(up: Up) -> None:

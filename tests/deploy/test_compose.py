@@ -150,3 +150,11 @@ def test_the_gpu_worker_differs_from_the_other_by_device_and_image_alone():
     assert gpu == cpu
     device = SERVICES["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+
+
+@pytest.mark.parametrize("name", ["worker", "worker-gpu", "queue"])
+def test_the_worker_and_the_queue_are_given_no_token_and_no_database_and_reach_nothing_outside(name):
+    given = " ".join(SERVICES[name].get("environment", {}))
+    assert not re.search(r"SLACK|TELEGRAM|DATABASE|POSTGRES|API_KEYS|ENCRYPTION|TOKEN|SECRET|PASSWORD", given)
+    assert SERVICES[name]["networks"] == ["inside"]
+    assert COMPOSE["networks"]["inside"]["internal"] is True

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Generator
 
 import pytest
 import structlog
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from worker import logs
 from worker.cli import app
+from worker.redaction import passwords
 from worker.settings import SettingsError, WorkerSettings
 
 
@@ -97,17 +99,34 @@ def test_a_password_is_masked() -> None:
     assert logs.masked("unix:///data/redis.sock") == "unix:///data/redis.sock"
 
 
-def test_the_log_is_json_lines_with_the_correlation(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def _logging_as_it_was() -> Generator[None, None, None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    try:
-        logs.set_up("info")
-        with structlog.contextvars.bound_contextvars(correlation="c-1"):
-            structlog.get_logger("worker.test").info("done", tokens=3)
-            logging.getLogger("elsewhere").warning("said %s", "so")
-        ours, theirs = map(json.loads, capsys.readouterr().err.splitlines())
-    finally:
-        root.handlers[:], root.level = handlers, level
-        structlog.reset_defaults()
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_the_log_holds_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    hub = "hf_abcdefghijklmnopqrstuv"  # nobody tells of it
+    logs.set_up("info", secrets=passwords("rediss://me:hunter2hunter2@host/1"))
+    structlog.get_logger("worker.test").info("asked", hub=hub, deep={"url": ["hunter2hunter2"]})
+    logging.getLogger("kombu.connection").error("no way to %s", "redis://:another-word@host:6379/0")
+    failure = ConnectionError(f"hunter2hunter2 and {hub}")
+    structlog.get_logger("worker.test").error("failed", exc_info=failure)
+    text = capsys.readouterr().err
+    assert len(text.splitlines()) == 3
+    assert not any(secret in text for secret in (hub, "hunter2hunter2", "another-word"))
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_the_log_is_json_lines_with_the_correlation(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info")
+    with structlog.contextvars.bound_contextvars(correlation="c-1"):
+        structlog.get_logger("worker.test").info("done", tokens=3)
+        logging.getLogger("elsewhere").warning("said %s", "so")
+    ours, theirs = map(json.loads, capsys.readouterr().err.splitlines())
     assert (ours["event"], ours["correlation"], ours["tokens"], ours["level"]) == ("done", "c-1", 3, "info")
     assert (theirs["event"], theirs["correlation"]) == ("said so", "c-1")

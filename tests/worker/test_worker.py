@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -276,6 +279,31 @@ async def test_an_unknown_version_is_refused(
             await read(queue, job())
     assert failed.value.code == "malformed"
     assert "version" in failed.value.message
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-python-serialize", "pickle", "application/x-yaml", "application/x-msgpack"]
+)
+async def test_a_message_that_could_run_code_is_never_opened(
+    workers: Workers, redis_url: str, model: Model, job: JobMaker, tmp_path: Path, kind: str
+) -> None:
+    workers.start()
+    proof = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (proof,)
+
+    queue_name = answers_of(model.name)
+    message = json.loads(envelope("{}", queue=queue_name, task_id="bomb"))
+    message["content-type"], message["content-encoding"] = kind, "binary"
+    message["body"] = base64.b64encode(pickle.dumps([[Bomb()], {}, {}])).decode()
+    async with Queue.open(redis_url, limit=8) as queue, redis.asyncio.from_url(redis_url) as client:
+        await client.lpush(queue_name, json.dumps(message))
+        assert (await read(queue, job(max_tokens=3)))[1].reason == "length", "the next one is answered"
+        assert await client.llen(queue_name) == 0
+    assert not proof.exists()
+    assert "ContentDisallowed" in workers.log().read_text()
 
 
 @pytest.mark.parametrize(

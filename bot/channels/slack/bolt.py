@@ -5,6 +5,7 @@ Knows bolt and HTTP. Leaves what is delivered to `inbox`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from bot.channels.slack.settings import SlackSettings
 log = structlog.get_logger(__name__)
 
 EVENTS = "/slack/events"
+BODY_SECONDS = 10.0  # for what is delivered to arrive: nobody knows yet whether it is Slack that sends it
 
 
 def open_app(settings: SlackSettings, inbox: Inbox, *, flow: AsyncOAuthFlow | None = None) -> AsyncApp:
@@ -46,9 +48,12 @@ class Door:
     async def delivered(self, request: web.Request) -> web.StreamResponse:
         """POST: what Slack delivers."""
         try:
-            asked = await to_bolt_request(request)
+            async with asyncio.timeout(BODY_SECONDS):
+                asked = await to_bolt_request(request)
         except web.HTTPException:
             raise  # too large
+        except TimeoutError:
+            return web.Response(status=408)
         except (
             Exception
         ) as error:  # bolt looks into a body before it knows who sent it, and trips over odd ones

@@ -123,6 +123,12 @@ class OAuthClient(AsyncWebClient):
             "oauth.v2.access", data=given, headers={"Authorization": f"Basic {credentials}"}
         )
 
+    async def _request(self, *, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
+        """Codes and tokens that renew others stand in the body, which a redirect would carry elsewhere."""
+        return await super()._request(
+            http_verb=http_verb, api_url=api_url, req_args={**req_args, "allow_redirects": False}
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyWorkspaces:

@@ -33,6 +33,7 @@ CLOSED = "default-src 'none'; base-uri 'none'; form-action 'none'"
 OWN = f"{CLOSED}; script-src 'self'; style-src 'self'; img-src 'self' data:"
 FRAME_CSP = f"{OWN}; connect-src 'self'"
 DEMO_CSP = f"{OWN}; frame-src 'self'; frame-ancestors 'none'"
+ANYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin"}  # for sites that isolate themselves, too
 SMALL = 512  # bytes; packing less saves nothing
 
 
@@ -90,13 +91,12 @@ class Pages:
     @classmethod
     def load(cls, *, desk: Desk, public_url: str = "", built: Path = BUILT) -> Pages:
         """Read every file (blocking). Raises WidgetNotBuilt naming the first that is missing."""
-        # Other sites load the loader, also those that isolate themselves; the rest is for our own frame.
-        anywhere = {"Cross-Origin-Resource-Policy": "cross-origin"}
+        # Other sites load the loader and the frame; the rest is for our own frame.
         own = {"Cross-Origin-Resource-Policy": "same-origin"}
         return cls(
             desk=desk,
             public_url=public_url.rstrip("/"),
-            loader=Asset.of(_read(built / "loader.js"), suffix=".js", headers=anywhere),
+            loader=Asset.of(_read(built / "loader.js"), suffix=".js", headers=ANYWHERE),
             script=Asset.of(_read(built / "app.js"), suffix=".js", headers=own),
             style=Asset.of(_read(built / "app.css"), suffix=".css", headers=own),
             demo_style=Asset.of(_read(WIDGET / "demo.css"), suffix=".css", headers=own),
@@ -124,7 +124,7 @@ class Pages:
         ancestors = " ".join(["'self'", *found[0].origins])
         page = _filled(self.frame, {"site": key, "lang": _lang(language)})
         csp = f"{FRAME_CSP}; frame-ancestors {ancestors}"
-        headers = {"Content-Security-Policy": csp}
+        headers = {"Content-Security-Policy": csp, **ANYWHERE}
         return Asset.of(page.encode(), suffix=".html", headers=headers).response(request)
 
     async def front(self, request: web.Request) -> web.StreamResponse:
@@ -150,7 +150,7 @@ def _sentence(name: str, language: str) -> Asset:
         f'<!doctype html><html lang="{_lang(language)}"><meta charset="utf-8">'
         f"<title>Frontdesk</title><p>{html.escape(notice(name, language))}</p></html>"
     )
-    return Asset.of(page.encode(), suffix=".html", headers={"Content-Security-Policy": CLOSED})
+    return Asset.of(page.encode(), suffix=".html", headers={"Content-Security-Policy": CLOSED, **ANYWHERE})
 
 
 def _filled(page: str, words: Mapping[str, str]) -> str:

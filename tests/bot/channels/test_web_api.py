@@ -167,6 +167,24 @@ async def test_a_megabyte_without_a_length_is_cut_off_too(browser, desk) -> None
     assert (answer.status, (await error_of(answer))["code"]) == (413, "oversized")
 
 
+async def test_a_body_that_does_not_come_to_its_end_is_not_waited_for(
+    browser, desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.channels.web.door.BODY_SECONDS", 0.1)
+    left = asyncio.Event()
+
+    async def slow():
+        yield b'{"text": '
+        await left.wait()
+
+    answer = await browser.http.post(
+        "/widget/api/messages", data=slow(), headers={**browser.bearer, "Idempotency-Key": "k"}
+    )
+    left.set()
+    assert (answer.status, (await error_of(answer))["code"]) == (400, "unreadable")
+    assert not desk.received
+
+
 async def test_paired_surrogates_are_a_letter_like_any_other(browser, desk) -> None:
     await browser.http.post(
         "/widget/api/messages",

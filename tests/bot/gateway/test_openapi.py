@@ -67,3 +67,15 @@ def test_the_document_tells_of_what_is_read(name: str) -> None:
     asked = described()["components"]["schemas"]["CompletionRequest"]["properties"]
     assert name in asked
     assert parse({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).model == "m"
+
+
+async def test_it_is_made_once_however_often_strangers_ask(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> str:
+        async with house.session.get(f"{house.url}/v1/openapi.json") as response:
+            return str(await response.text())
+
+    first = await asked()
+    monkeypatch.setattr("bot.gateway.openapi.described", None)
+    assert await asked() == first

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from yarl import URL
 
 from bot.gateway.sse import EventStream, event
 
@@ -60,3 +62,29 @@ async def test_nothing_is_sent_before_the_first_event(served: Any) -> None:
 
     async with ClientSession() as session, session.get(await served(handler)) as response:
         assert response.status == 429
+
+
+async def test_a_reader_who_takes_nothing_is_cut_off(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.gateway.sse.STALL", 0.3)
+    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        stream = EventStream(request, opening=b"", headers={})
+        try:
+            async with stream.beating(every=0.05):
+                for _ in range(400):  # more than the buffers of a loopback connection hold
+                    await stream.send(b"x" * 100_000)
+        except ConnectionError as error:
+            ended.set_result(error)
+            raise
+        return stream.response
+
+    url = URL(await served(handler))
+    with socket.socket() as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lazy.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(lazy, (url.host, url.port))
+        await loop.sock_sendall(lazy, f"GET / HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            assert str(await ended) == "the reader takes nothing"

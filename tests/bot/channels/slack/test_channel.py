@@ -144,6 +144,25 @@ async def test_what_cannot_be_read_is_refused_without_ado(
         assert status in (400, 401, 413)
 
 
+async def test_a_delivery_that_does_not_come_to_its_end_is_not_waited_for(
+    slack: SlackDouble, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.channels.slack.bolt.BODY_SECONDS", 0.1)
+    left = asyncio.Event()
+
+    async def slow() -> Any:
+        yield b"{"
+        await left.wait()
+
+    async with (
+        office(slack, house) as at,
+        aiohttp.ClientSession() as session,
+        session.post(at.slack.url, data=slow()) as response,
+    ):
+        assert response.status == 408
+        left.set()
+
+
 @pytest.mark.parametrize(
     "event",
     [
