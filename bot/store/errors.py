@@ -2,6 +2,7 @@
 
     StoreError
     ├── StoreUnavailable   the database is away, locked, full or damaged: nothing was done, try again later
+    │   └── StoreFull      it can be read, and takes nothing: no room on its disk, or closed to writing
     ├── LeaseLost          another process answers this message now: stop, and show nothing more
     ├── AnswerStopped      someone said stop: show nothing more, and end the answer
     ├── StoreMismatch      the database was made by a newer Frontdesk
@@ -29,6 +30,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError, Unavailable):
     """The database cannot be used now. The transaction under way was not committed, as far as anyone can tell."""
+
+
+class StoreFull(StoreUnavailable):
+    """The database can be read and takes nothing: its disk is full, failing, or closed to writing."""
 
 
 class LeaseLost(StoreError):
@@ -61,6 +66,8 @@ SQLITE_ERROR = (
 # PostgreSQL's classes of SQLSTATE that mean "not now": connection, authorization, no such database, rollback
 # (deadlock), resources, operator's intervention (shutdown), system errors, read-only server, damaged files.
 AWAY = ("08", "28", "3D", "40", "53", "57", "58", "25", "55", "XX")
+# Of these the ones that say so of writing alone: SQLite's codes, and PostgreSQL's for a full disk, a read-only server.
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, "53100", "25006")
 OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 RAW = (PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # OSError holds TimeoutError
 
@@ -73,7 +80,8 @@ def translated() -> Iterator[None]:
     except DBAPIError as error:
         if not _is_away(error):
             raise
-        raise StoreUnavailable(_cause(error.orig or error)) from None
+        kind = StoreFull if _is_full(error) else StoreUnavailable
+        raise kind(_cause(error.orig or error)) from None
     except RAW as error:
         raise StoreUnavailable(_cause(error)) from None
 
@@ -88,6 +96,12 @@ def _is_away(error: DBAPIError) -> bool:
     if state:
         return str(state).startswith(AWAY)
     return not isinstance(error, OURS)
+
+
+def _is_full(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", SQLITE_ERROR) & 0xFF in FULL
+    return getattr(error.orig, "sqlstate", None) in FULL
 
 
 def _cause(error: BaseException) -> str:

@@ -128,7 +128,28 @@ async def test_a_full_disk_is_unavailable_and_nothing_is_half_written(house: Any
     async with store._database.writer.connect() as connection:
         await connection.execute(text("PRAGMA max_page_count=100000"))
         await connection.rollback()
+    await store.ping()
     assert not (await house.say("x" * 100_000, key="k")).duplicate
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_health_hears_of_a_database_that_takes_nothing_until_it_does_again(house: Any) -> None:
+    store = house.store
+
+    async def only_for_reading(value: str) -> None:
+        async with store._database.writer.connect() as connection:
+            raw = await connection.get_raw_connection()
+            await raw.driver_connection.run(f"PRAGMA query_only={value}", ())
+
+    await only_for_reading("ON")
+    await store.ping()  # nobody has written yet
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await house.say("hello", key="k")
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await store.ping()
+    await only_for_reading("OFF")
+    await store.ping()
+    await house.say("hello", key="k")
 
 
 async def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
