@@ -88,6 +88,11 @@ class Asked:
             engine_ms=0,
         )
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it has arrived here."""
+        return bool(self._emitted)
+
     def next_attempt(self) -> AnswerJob:
         """The job that takes up after everything received. It becomes the current one with `requeued`."""
         emitted = tuple(self._emitted)

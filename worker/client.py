@@ -276,7 +276,8 @@ class Queue:
                 log.exception("looking after the answers failed")
 
     async def _look_after(self, answers: list[Asked]) -> None:
-        for asked in await self._reaper.interrupted(answers):
+        # Each is put at the head of its queue: last those that their readers have seen begin, so that they come first.
+        for asked in sorted(await self._reaper.interrupted(answers), key=lambda asked: asked.begun):
             job = replace(asked.next_attempt(), reply_to=self.reply_to)
             log.warning(
                 "an answer is queued anew",
