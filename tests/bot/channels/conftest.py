@@ -24,7 +24,6 @@ import pytest
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from blockbuster import blockbuster_ctx
 
 from bot.bell import Bell
 from bot.channels.web.api import Api
@@ -49,13 +48,14 @@ from bot.messages import (
 from bot.notices import notice
 from bot.personas import Persona, Site, Words
 from moderation import TextRefused, clean
+from tests.conftest import guarded
 
 HOME = "https://shop.example"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_blocks_the_loop() -> Iterator[None]:
-    with blockbuster_ctx():
+    with guarded():
         yield
 
 
