@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/security.md").read_text()
-NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE)))
+README = (ROOT / "README.md").read_text()
+NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE + README)))
 ROUTE = re.compile(
     r"\bweb\.(?:get|post|put|patch|delete|route)\(\s*(?:\"\*\",\s*)?(?:\"(/[^\"]*)\"|([A-Z_]+))"
     r"|\b_route\(\"[A-Z]+\", \"(/[^\"]*)\""
@@ -35,7 +36,7 @@ def _tests_in(file: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED, ids=lambda part: str(part))
-def test_every_test_that_the_page_names_exists(file: str, name: str) -> None:
+def test_every_test_that_the_page_or_the_readme_names_exists(file: str, name: str) -> None:
     assert name.startswith("test_")
     assert name in _tests_in(file)
 
