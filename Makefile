@@ -6,7 +6,7 @@ PINS := deploy/constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 CODE := bot inference moderation worker tests benchmarks
 
-.PHONY: setup run test check bench train-imdb train-moderation format widget clean
+.PHONY: setup run test fire check bench train-imdb train-moderation format widget clean
 
 run: $(VENV)/.run
 	@$(BIN)/frontdesk up $(ARGS)
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=85
+
+# Takes workers, bots, Redis, PostgreSQL and the disk away while people chat: some minutes, on a machine that does little else.
+fire: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/fire $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check $(CODE)

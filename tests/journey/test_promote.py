@@ -160,8 +160,12 @@ async def test_a_worker_killed_amid_an_exchange_costs_a_pause_and_no_answer(hous
                 await asyncio.sleep(0.001)
             os.kill(worker["pid"], signal.SIGKILL)
             assert readers.ended < PEOPLE
-            assert await asked == expected
+            told = await asked
         await answering(house, "one")
+        after = await Readers(client, tokens=LONG).all_once()
+    # On a busy machine the exchange may be over before the last of them asks.
+    assert all(one in (old, new) for one, old, new in zip(told, expected, after, strict=True))
+    assert told != after
 
 
 YARN = {"rope_type": "yarn", "rope_theta": 1234.0, "factor": 2.0, "original_max_position_embeddings": 128}
