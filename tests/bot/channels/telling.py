@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.messages import Ending, Notice, Sending, Shown, State, Unavailable
+from bot.messages import Ending, Notice, Question, Sending, Shown, State, Unavailable
 from tests.bot.channels.shelf import MemoryShelf
 
 ANSWER = 77  # an answer's id
@@ -21,10 +23,14 @@ class Fate:
     at: int = 0  # 0: never
     steps: int = 0
     died: asyncio.Event = field(default_factory=asyncio.Event)
+    moment: tuple[str, int] = ("", 0)  # what it died at, and the how manieth of these that was
+    _done: Counter[str] = field(default_factory=Counter)
 
-    async def step(self) -> None:
+    async def step(self, what: str = "") -> None:
         self.steps += 1
+        self._done[what] += 1
         if self.steps == self.at:
+            self.moment = what, self._done[what]
             self.died.set()
             await asyncio.Event().wait()
 
@@ -56,10 +62,10 @@ class Books:
         self._reach()
         if self.gone:
             raise LookupError("no such message")
-        await self.fate.step()
+        await self.fate.step("to be kept")
         self.sent_before.append((platform_key, open))
         self._sendings.setdefault(message_id, {})[platform_key] = Sending(platform_key, open, dict(detail))
-        await self.fate.step()
+        await self.fate.step("kept")
 
     async def stop(self, place_id: int) -> bool:
         self.stopped.append(place_id)
@@ -125,3 +131,43 @@ async def killed(task: asyncio.Task[Any]) -> None:
     """As a process that dies, from the outside: nothing more happens."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(kw_only=True)
+class Asking:
+    """One question and its teller, shown as the house does it."""
+
+    out: Any  # the channel's outgoing side, with its `shower` and its `books`
+    question: Question
+    teller: Teller = field(default_factory=Teller)
+    attempts: int = 0
+
+    async def show_until_it_dies(self, shower: Any) -> bool:
+        """Show it in a process that may die; False when it did not."""
+        showing = asyncio.create_task(self.show(shower))
+        dying = asyncio.create_task(self.out.books.fate.died.wait())
+        async with asyncio.timeout(10):
+            await asyncio.wait({showing, dying}, return_when=asyncio.FIRST_COMPLETED)
+        lived = showing.done()
+        if lived:
+            showing.result()
+        await killed(dying)
+        await killed(showing)
+        return not lived
+
+    async def show(self, shower: Any = None) -> None:
+        """Show the answer until it is shown, as the house does: once more with the next attempt number."""
+        self.attempts += 1
+        question = replace(self.question, attempt=self.attempts)
+        await (shower or self.out.shower).show(question, self.teller.answer())
+
+    @asynccontextmanager
+    async def showing(self, shower: Any = None) -> AsyncIterator[asyncio.Task[None]]:
+        """It is shown meanwhile; leaving the block waits for its end."""
+        task = asyncio.create_task(self.show(shower))
+        try:
+            yield task
+            async with asyncio.timeout(10):
+                await task
+        finally:
+            await killed(task)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bot.channels.slack.api import Api, open_api
@@ -13,7 +12,7 @@ from bot.channels.slack.ladder import Timing, Wanted
 from bot.channels.slack.places import Spot, message_key, person_key
 from bot.channels.slack.showing import Shower
 from bot.messages import Person, Question
-from tests.bot.channels.telling import Books, Fate, Teller, killed
+from tests.bot.channels.telling import Asking, Books, Fate
 from tests.slack_double import Message, SlackDouble
 
 QUICK = Timing(append=0.01, edit=0.01, setback=0.02, longest_setback=0.1)
@@ -84,16 +83,13 @@ class Out:
         return Shower.over(api, self.books, wanted=wanted, timing=QUICK)
 
 
-@dataclass
-class Asked:
-    """One question, its teller, and what a person sees of the answer."""
+@dataclass(kw_only=True)
+class Asked(Asking):
+    """What a person asked in a thread, and sees of the answer."""
 
     out: Out
     root: Message
     number: int
-    question: Question
-    teller: Teller = field(default_factory=Teller)
-    attempts: int = 0
 
     @property
     def seen(self) -> list[Message]:
@@ -102,36 +98,6 @@ class Asked:
     @property
     def text(self) -> str:
         return "\n".join(message.text for message in self.seen)
-
-    async def show_until_it_dies(self, shower: Shower) -> bool:
-        """Show it in a process that may die; False when it did not."""
-        showing = asyncio.create_task(self.show(shower))
-        dying = asyncio.create_task(self.out.books.fate.died.wait())
-        async with asyncio.timeout(10):
-            await asyncio.wait({showing, dying}, return_when=asyncio.FIRST_COMPLETED)
-        lived = showing.done()
-        if lived:
-            showing.result()
-        await killed(dying)
-        await killed(showing)
-        return not lived
-
-    async def show(self, shower: Shower | None = None) -> None:
-        """Show the answer until it is shown, as the house does: once more with the next attempt number."""
-        self.attempts += 1
-        question = replace(self.question, attempt=self.attempts)
-        await (shower or self.out.shower).show(question, self.teller.answer())
-
-    @asynccontextmanager
-    async def showing(self, shower: Shower | None = None) -> AsyncIterator[asyncio.Task[None]]:
-        """It is shown meanwhile; leaving the block waits for its end."""
-        task = asyncio.create_task(self.show(shower))
-        try:
-            yield task
-            async with asyncio.timeout(10):
-                await task
-        finally:
-            await killed(task)
 
 
 @asynccontextmanager

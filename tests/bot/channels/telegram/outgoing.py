@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
@@ -16,7 +15,7 @@ from bot.channels.telegram.settings import TelegramSettings
 from bot.channels.telegram.showing import Shower
 from bot.channels.telegram.ways import Timing
 from bot.messages import Person, Question
-from tests.bot.channels.telling import Books, Fate, Teller, killed
+from tests.bot.channels.telling import Asking, Books, Fate
 from tests.telegram_double import Chat, Message, TelegramDouble, User
 
 SCALE = 0.001  # Telegram's minute takes no time in most tests; `test_budget` keeps to it
@@ -50,9 +49,9 @@ class MortalApi(Api):
     async def call(self, method: str, **arguments: Any) -> Any:
         if method == "sendChatAction":  # it comes whenever it likes
             return await Api.call(self, method, **arguments)
-        await self.fate.step()
+        await self.fate.step(f"{method} to be called")
         answer = await Api.call(self, method, **arguments)
-        await self.fate.step()
+        await self.fate.step(f"{method} called")
         return answer
 
 
@@ -102,16 +101,13 @@ class Out:
         return Shower.over(api, self.books, settings=wanted, timing=self.timing)
 
 
-@dataclass
-class Asked:
-    """One question, its teller, and what a person sees of the answer."""
+@dataclass(kw_only=True)
+class Asked(Asking):
+    """What a person asked in a chat, and sees of the answer."""
 
     out: Out
     chat: Chat
     root: Message
-    question: Question
-    teller: Teller = field(default_factory=Teller)
-    attempts: int = 0
 
     @property
     def seen(self) -> list[Message]:
@@ -120,36 +116,6 @@ class Asked:
     @property
     def text(self) -> str:
         return "\n".join(message.text for message in self.seen)
-
-    async def show_until_it_dies(self, shower: Shower) -> bool:
-        """Show it in a process that may die; False when it did not."""
-        showing = asyncio.create_task(self.show(shower))
-        dying = asyncio.create_task(self.out.books.fate.died.wait())
-        async with asyncio.timeout(10):
-            await asyncio.wait({showing, dying}, return_when=asyncio.FIRST_COMPLETED)
-        lived = showing.done()
-        if lived:
-            showing.result()
-        await killed(dying)
-        await killed(showing)
-        return not lived
-
-    async def show(self, shower: Shower | None = None) -> None:
-        """Show the answer until it is shown, as the house does: once more with the next attempt number."""
-        self.attempts += 1
-        question = replace(self.question, attempt=self.attempts)
-        await (shower or self.out.shower).show(question, self.teller.answer())
-
-    @asynccontextmanager
-    async def showing(self, shower: Shower | None = None) -> AsyncIterator[asyncio.Task[None]]:
-        """It is shown meanwhile; leaving the block waits for its end."""
-        task = asyncio.create_task(self.show(shower))
-        try:
-            yield task
-            async with asyncio.timeout(10):
-                await task
-        finally:
-            await killed(task)
 
 
 @asynccontextmanager
