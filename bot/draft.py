@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from bot.channels.base import Answer
 from bot.messages import Ending, Notice, Shown
 from bot.notices import notice
 
@@ -52,3 +53,15 @@ class Draft:
             state = "failed"
         untold = state == "stopped" or (state == "failed" and not self.notices)
         return (*self.notices, notice(state, language)) if untold else tuple(self.notices)
+
+
+async def read(answer: Answer, draft: Draft, writing: asyncio.Task[None]) -> None:
+    """All of it, whether or not it can be written. When it breaks off, what was written is put in order first."""
+    try:
+        async for item in answer:
+            draft.take(item)
+    except Exception:
+        draft.close()
+        await asyncio.wait({writing})
+        raise
+    draft.close()

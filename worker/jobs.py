@@ -6,7 +6,7 @@ Knows how each value is written and read. Queues, streams and what a job makes t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Literal
 
@@ -74,10 +74,7 @@ class AnswerJob:
 
     def encode(self) -> str:
         """The job as JSON."""
-        body: dict[str, Any] = {"kind": self.kind, "version": self.version}
-        for name in _JOB_TYPES:  # dataclasses.asdict copies a long prompt id by id: milliseconds
-            body[name] = getattr(self, name)
-        return json.dumps(body, separators=(",", ":"))
+        return _encoded(self, _JOB_TYPES)
 
     @classmethod
     def decode(cls, text: str) -> AnswerJob:
@@ -103,10 +100,7 @@ class BulkJob:
 
     def encode(self) -> str:
         """The job as JSON."""
-        body: dict[str, Any] = {"kind": self.kind, "version": self.version}
-        for name in _BULK_TYPES:
-            body[name] = getattr(self, name)
-        return json.dumps(body, separators=(",", ":"))
+        return _encoded(self, _BULK_TYPES)
 
     @classmethod
     def decode(cls, text: str | bytes) -> BulkJob:
@@ -258,6 +252,13 @@ _EVENT_TYPES: dict[str, Callable[[object], bool]] = {
     "value": lambda _: True,
 }
 _EVENT_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _EVENTS.values()}
+
+
+def _encoded(job: AnswerJob | BulkJob, names: Iterable[str]) -> str:
+    body: dict[str, Any] = {"kind": job.kind, "version": job.version}
+    for name in names:  # dataclasses.asdict copies a long prompt id by id: milliseconds
+        body[name] = getattr(job, name)
+    return json.dumps(body, separators=(",", ":"))
 
 
 def _body(kind: type[AnswerJob | BulkJob], text: str | bytes) -> dict[str, Any]:

@@ -6,9 +6,10 @@ Knows limits and times; takes nothing it cannot give at once. Leaves the calls t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from bot.pacing import Window
 
 WINDOW = 61.0  # seconds; Slack counts by the minute, and calls do not take equally long to get there
 CHANNEL_SECONDS = 1.05  # between two new messages in a channel: Slack takes one a second
@@ -64,34 +65,6 @@ RESERVED = {
 }  # for streams that go on in a new message; more answers than 15 a minute are posted
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """At most so many calls in any stretch of so many seconds; the last few are kept for the urgent."""
-
-    limit: int
-    seconds: float
-    reserve: int = 0
-    _taken: deque[float] = field(default_factory=deque)
-
-    def wait(self, now: float, *, urgent: bool) -> float:
-        """Seconds until a call may go, 0.0 if one may go now."""
-        while self._taken and self._taken[0] + self.seconds <= now:
-            self._taken.popleft()
-        free = self.limit if urgent else self.limit - self.reserve
-        if len(self._taken) < free:
-            return 0.0
-        return self._taken[len(self._taken) - free] + self.seconds - now
-
-    def take(self, now: float) -> None:
-        """One call goes now."""
-        self._taken.append(now)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is remembered, as of the last look."""
-        return not self._taken
-
-
 @dataclass(slots=True)
 class Budget:
     """One per process: every workspace's windows, every channel's second, every pause."""
@@ -102,7 +75,10 @@ class Budget:
 
     def wait(self, now: float, team: str, method: str, channel: str = "", *, urgent: bool = False) -> float:
         """Seconds until this call may go as far as is known now, 0.0 if it may go at once."""
-        waits = [window.wait(now, urgent=urgent) for window in self._holding(team, method, channel)]
+        waits = [
+            window.wait(now, kept=0 if urgent else window.reserve)
+            for window in self._holding(team, method, channel)
+        ]
         waits += [self._paused.get(key, now) - now for key in _scopes(team, method, channel)]
         return max(0.0, *waits)
 
@@ -132,7 +108,7 @@ class Budget:
 
     def _tidy(self, now: float) -> None:
         for window in self._windows.values():
-            window.wait(now, urgent=True)
+            window.wait(now, kept=0)
         self._windows = {key: window for key, window in self._windows.items() if not window.idle}
         self._paused = {key: until for key, until in self._paused.items() if until > now}
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,7 @@ from bot.channels.slack.installation import ManyWorkspaces, OAuthClient, code_of
 from bot.channels.slack.manifest import PASTE, compare
 from bot.channels.slack.scopes import ESSENTIAL, SCOPES
 from bot.channels.slack.settings import KEYS, SlackSettings
-from bot.finding import Finding, State
+from bot.finding import Finding, State, mistake, without
 from bot.messages import Unavailable
 from bot.peer import is_own_address
 from bot.variables import Misconfigured
@@ -57,7 +57,7 @@ async def examine(options: ChannelOptions, *, shelf: Shelf | None = None) -> lis
     try:
         settings = SlackSettings.read(options)
     except Misconfigured as error:
-        return [Finding("fail", *_split(line)) for line in str(error).split("\n")]
+        return [mistake(line) for line in str(error).split("\n")]
     if not settings.on:
         said = "not set up"
         return [Finding("ok", "Slack", said, "to set it up, follow the README's section on Slack")]
@@ -71,7 +71,7 @@ async def examine(options: ChannelOptions, *, shelf: Shelf | None = None) -> lis
     if settings.signing_secret:
         findings.append(await _endpoint(options.public_url, settings.signing_secret))
     findings += await _app(settings, options)
-    return [_without(settings.secrets(), finding) for finding in findings]
+    return [without(settings.secrets(), finding) for finding in findings]
 
 
 def _address(settings: SlackSettings) -> list[Finding]:
@@ -142,7 +142,7 @@ async def _workspaces(settings: SlackSettings, options: ChannelOptions, shelf: S
         keys = await workspaces.teams()
         asked = [each for key in keys[:ASKED] for each in await _workspace(settings, workspaces, key)]
     except Misconfigured as error:
-        return [door, Finding("fail", *_split(str(error)))]
+        return [door, mistake(str(error))]
     except Unavailable:
         return [door, Finding("fail", "workspaces", "the database is away", "see frontdesk doctor")]
     if len(keys) > ASKED:
@@ -265,17 +265,3 @@ def _signed(secret: SecretStr, body: str) -> dict[str, str]:
 def _failed(what: str, code: str) -> Finding:
     said, todo = CAUSES.get(code, (f"Slack says {code}", "see https://docs.slack.dev/reference/methods"))
     return Finding("fail", what, said, todo)
-
-
-def _split(line: str) -> tuple[str, str, str]:
-    """A mistake in the settings as a finding: the variable, what is wrong, what to do."""
-    variable, _, said = line.partition(": ")
-    return variable, said, "correct this variable"
-
-
-def _without(hidden: Collection[str], finding: Finding) -> Finding:
-    """What Slack, or a proxy, says may hold more than we know."""
-    said = finding.said
-    for secret in hidden:
-        said = said.replace(secret, "[secret]")
-    return replace(finding, said=said)

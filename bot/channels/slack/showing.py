@@ -20,7 +20,7 @@ from bot.channels.slack.posting import Thread
 from bot.channels.slack.status import Statuses
 from bot.channels.slack.trouble import meaning
 from bot.channels.slack.writing import Writer
-from bot.draft import Draft
+from bot.draft import Draft, read
 from bot.messages import NotNow, Question
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class Shower:
             )
             writing = asyncio.create_task(writer.run(), name=f"writing {question.message_id}")
             try:
-                await _read(answer, draft, writing)
+                await read(answer, draft, writing)
                 await writing
             except SlackFailure as failure:
                 if failure.rate_limited and failure.retry_after:
@@ -85,15 +85,3 @@ class Shower:
             finally:
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
-
-
-async def _read(answer: Answer, draft: Draft, writing: asyncio.Task[None]) -> None:
-    """All of it, whether or not it can be written. When it breaks off, what was written is put in order first."""
-    try:
-        async for item in answer:
-            draft.take(item)
-    except Exception:
-        draft.close()
-        await asyncio.wait({writing})
-        raise
-    draft.close()

@@ -7,10 +7,12 @@ Leaves the calls themselves to `api`.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from bot.pacing import Window
 
 CHAT_SECONDS = 1.05  # between two messages in a chat: calls do not take equally long to get there
 BURST = 2  # that a chat takes at once after a quiet second; Telegram bears short ones. The second is for the urgent
@@ -25,36 +27,6 @@ OUTSIDE = frozenset({"sendChatAction", "sendMessageDraft", "sendRichMessageDraft
 EVERYWHERE = 0  # in place of a chat
 TINY = 1e-6  # of a call: sums of times are not exact
 Key = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """At most so many calls in any stretch of so many seconds; the last few are kept for the urgent."""
-
-    limit: int
-    seconds: float
-    reserve: int = 0
-    _taken: deque[float] = field(default_factory=deque)
-
-    def wait(self, now: float, *, kept: int) -> float:
-        """Seconds until a call may go that leaves `kept` others room, 0.0 if it may go now."""
-        while self._taken and self._taken[0] + self.seconds <= now:
-            self._taken.popleft()
-        free = self.limit - kept
-        if free <= 0:
-            return self.seconds
-        if len(self._taken) < free:
-            return 0.0
-        return self._taken[len(self._taken) - free] + self.seconds - now
-
-    def take(self, now: float) -> None:
-        """One call goes now."""
-        self._taken.append(now)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is remembered, as of the last look."""
-        return not self._taken
 
 
 @dataclass(slots=True)

@@ -7,8 +7,7 @@ at by `arriving`. Never repeats a secret.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ from bot.channels.telegram import menu
 from bot.channels.telegram.api import Api, TelegramFailure, open_api
 from bot.channels.telegram.arriving import LISTEN, examine_fetching, examine_webhook, told
 from bot.channels.telegram.settings import API_URL, TelegramSettings
-from bot.finding import Finding
+from bot.finding import Finding, mistake, without
 from bot.peer import is_own_address
 from bot.variables import Misconfigured
 
@@ -52,12 +51,12 @@ async def examine(
     try:
         settings = TelegramSettings.read(options)
     except Misconfigured as error:
-        return [Finding("fail", *_split(line)) for line in str(error).split("\n")]
+        return [mistake(line) for line in str(error).split("\n")]
     if not settings.on:
         said = "not set up"
         return [Finding("ok", "Telegram", said, "to set it up, follow the README's section on Telegram")]
     findings = [*_address(settings), *await _asked(settings, options, shelf, listen=listen)]
-    return [_without(settings.secrets(), finding) for finding in findings]
+    return [without(settings.secrets(), finding) for finding in findings]
 
 
 async def _asked(
@@ -137,17 +136,3 @@ def _failed(failure: TelegramFailure) -> Finding:
         (f"Telegram says {failure.description or failure.code}", "see https://core.telegram.org/bots/api"),
     )
     return Finding("fail", what, said, todo)
-
-
-def _split(line: str) -> tuple[str, str, str]:
-    """A mistake in the settings as a finding: the variable, what is wrong, what to do."""
-    variable, _, said = line.partition(": ")
-    return variable, said, "correct this variable"
-
-
-def _without(hidden: Collection[str], finding: Finding) -> Finding:
-    """What Telegram, or a proxy, says may hold more than we know."""
-    said = finding.said
-    for secret in hidden:
-        said = said.replace(secret, "[secret]")
-    return replace(finding, said=said)

@@ -22,7 +22,7 @@ from bot.channels.telegram.trouble import gone, meaning
 from bot.channels.telegram.typing_action import Typing
 from bot.channels.telegram.ways import Timing, Ways
 from bot.channels.telegram.writing import Writer
-from bot.draft import Draft
+from bot.draft import Draft, read
 from bot.messages import NotNow, Question, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class Shower:
         async with typing.shown():
             writing = asyncio.create_task(self._write(writer, spot), name=f"writing {question.message_id}")
             try:
-                await _read(answer, draft, writing)
+                await read(answer, draft, writing)
                 await asyncio.shield(writing)
             except asyncio.CancelledError:  # what is sent, and not kept in mind, would come twice
                 draft.break_off()
@@ -109,15 +109,3 @@ class Shower:
             await self.gone.mark(spot.chat)
         except Unavailable:
             log.info("that a chat is gone was not kept", chat=spot.chat)
-
-
-async def _read(answer: Answer, draft: Draft, writing: asyncio.Task[None]) -> None:
-    """All of it, whether or not it can be written. When it breaks off, what was written is put in order first."""
-    try:
-        async for item in answer:
-            draft.take(item)
-    except Exception:
-        draft.close()
-        await asyncio.wait({writing})
-        raise
-    draft.close()
